@@ -1,0 +1,126 @@
+//! Validation shared by the cells: once, before anything is allocated or run.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Tensor};
+
+use crate::{BottleneckLstmState, ConfigError, ShapeError};
+
+/// Parameters of the largest cell that may be built: one GiB in `f32`.
+pub(crate) const MAX_PARAMETERS: u64 = 1 << 28;
+
+/// Elements of the largest state or mask that may be allocated.
+pub(crate) const MAX_ELEMENTS: usize = 1 << 31;
+
+pub(crate) fn at_least_one(field: &'static str, found: usize) -> Result<(), ConfigError> {
+    if found == 0 { Err(ConfigError::Zero { field }) } else { Ok(()) }
+}
+
+pub(crate) fn odd_kernel(found: usize) -> Result<(), ConfigError> {
+    if found.is_multiple_of(2) { Err(ConfigError::EvenKernel { found }) } else { Ok(()) }
+}
+
+pub(crate) fn spatial(field: &'static str, size: [usize; 2]) -> Result<[usize; 2], ConfigError> {
+    if size.contains(&0) { Err(ConfigError::Zero { field }) } else { Ok(size) }
+}
+
+pub(crate) fn parameter_count(found: u128) -> Result<(), ConfigError> {
+    if found <= MAX_PARAMETERS as u128 {
+        return Ok(());
+    }
+    let found = u64::try_from(found).unwrap_or(u64::MAX);
+    Err(ConfigError::TooLarge { found, limit: MAX_PARAMETERS })
+}
+
+/// That a tensor of `shape` can be allocated and is not empty.
+pub(crate) fn allocatable(tensor: &'static str, shape: &[usize]) -> Result<(), ShapeError> {
+    if shape.contains(&0) {
+        return Err(ShapeError::Empty { tensor, shape: shape.to_vec() });
+    }
+    let elements = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    match elements {
+        Some(elements) if elements <= MAX_ELEMENTS => Ok(()),
+        _ => Err(ShapeError::TooLarge { tensor, shape: shape.to_vec(), limit: MAX_ELEMENTS }),
+    }
+}
+
+/// That `tensor` has exactly the sizes of `expected`, dimension by dimension.
+pub(crate) fn dimensions<const D: usize>(
+    tensor: &'static str,
+    names: [&'static str; D],
+    expected: [usize; D],
+    found: [usize; D],
+) -> Result<(), ShapeError> {
+    for dim in 0..D {
+        if expected[dim] != found[dim] {
+            return Err(ShapeError::Dimension {
+                tensor,
+                dimension: names[dim],
+                expected: expected[dim],
+                found: found[dim],
+                shape: found.to_vec(),
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn dtype(tensor: &'static str, expected: DType, found: DType) -> Result<(), ShapeError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(ShapeError::DType {
+        tensor,
+        expected: format!("{expected:?}"),
+        found: format!("{found:?}"),
+    })
+}
+
+const IMAGE: [&str; 4] = ["batch", "channels", "height", "width"];
+
+/// An input `[batch, channels, height, width]` against the cell's channels and pinned size.
+pub(crate) fn image(
+    tensor: &'static str,
+    channels: usize,
+    pinned: Option<[usize; 2]>,
+    found: [usize; 4],
+) -> Result<(), ShapeError> {
+    let [height, width] = pinned.unwrap_or([found[2], found[3]]);
+    dimensions(tensor, IMAGE, [found[0], channels, height, width], found)?;
+    allocatable(tensor, &found)
+}
+
+/// A sequence `[batch, time, channels, height, width]`, likewise.
+pub(crate) fn sequence(
+    channels: usize,
+    pinned: Option<[usize; 2]>,
+    found: [usize; 5],
+) -> Result<(), ShapeError> {
+    let [batch, time, c, height, width] = found;
+    let [h, w] = pinned.unwrap_or([height, width]);
+    let names = ["batch", "time", "channels", "height", "width"];
+    dimensions("input", names, [batch, time, channels, h, w], [batch, time, c, height, width])?;
+    allocatable("input", &found)
+}
+
+/// A state of `hidden` channels against the input it meets.
+pub(crate) fn state<B: Backend>(
+    state: &BottleneckLstmState<B>,
+    expected: [usize; 4],
+    dtype: DType,
+) -> Result<(), ShapeError> {
+    for (name, tensor) in [("state.cell", &state.cell), ("state.hidden", &state.hidden)] {
+        hidden(name, tensor, expected, dtype)?;
+    }
+    Ok(())
+}
+
+/// One tensor of a state against the input it meets.
+pub(crate) fn hidden<B: Backend>(
+    name: &'static str,
+    tensor: &Tensor<B, 4>,
+    expected: [usize; 4],
+    dtype: DType,
+) -> Result<(), ShapeError> {
+    dimensions(name, IMAGE, expected, tensor.dims())?;
+    self::dtype(name, dtype, tensor.dtype())
+}
