@@ -12,15 +12,27 @@ pub(crate) const MAX_PARAMETERS: u64 = 1 << 28;
 pub(crate) const MAX_ELEMENTS: usize = 1 << 31;
 
 pub(crate) fn at_least_one(field: &'static str, found: usize) -> Result<(), ConfigError> {
-    if found == 0 { Err(ConfigError::Zero { field }) } else { Ok(()) }
+    if found == 0 {
+        Err(ConfigError::Zero { field })
+    } else {
+        Ok(())
+    }
 }
 
 pub(crate) fn odd_kernel(found: usize) -> Result<(), ConfigError> {
-    if found.is_multiple_of(2) { Err(ConfigError::EvenKernel { found }) } else { Ok(()) }
+    if found.is_multiple_of(2) {
+        Err(ConfigError::EvenKernel { found })
+    } else {
+        Ok(())
+    }
 }
 
 pub(crate) fn spatial(field: &'static str, size: [usize; 2]) -> Result<[usize; 2], ConfigError> {
-    if size.contains(&0) { Err(ConfigError::Zero { field }) } else { Ok(size) }
+    if size.contains(&0) {
+        Err(ConfigError::Zero { field })
+    } else {
+        Ok(size)
+    }
 }
 
 pub(crate) fn parameter_count(found: u128) -> Result<(), ConfigError> {
@@ -28,18 +40,30 @@ pub(crate) fn parameter_count(found: u128) -> Result<(), ConfigError> {
         return Ok(());
     }
     let found = u64::try_from(found).unwrap_or(u64::MAX);
-    Err(ConfigError::TooLarge { found, limit: MAX_PARAMETERS })
+    Err(ConfigError::TooLarge {
+        found,
+        limit: MAX_PARAMETERS,
+    })
 }
 
 /// That a tensor of `shape` can be allocated and is not empty.
 pub(crate) fn allocatable(tensor: &'static str, shape: &[usize]) -> Result<(), ShapeError> {
     if shape.contains(&0) {
-        return Err(ShapeError::Empty { tensor, shape: shape.to_vec() });
+        return Err(ShapeError::Empty {
+            tensor,
+            shape: shape.to_vec(),
+        });
     }
-    let elements = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    let elements = shape
+        .iter()
+        .try_fold(1_usize, |product, size| product.checked_mul(*size));
     match elements {
         Some(elements) if elements <= MAX_ELEMENTS => Ok(()),
-        _ => Err(ShapeError::TooLarge { tensor, shape: shape.to_vec(), limit: MAX_ELEMENTS }),
+        _ => Err(ShapeError::TooLarge {
+            tensor,
+            shape: shape.to_vec(),
+            limit: MAX_ELEMENTS,
+        }),
     }
 }
 
@@ -87,19 +111,6 @@ pub(crate) fn image(
     let [height, width] = pinned.unwrap_or([found[2], found[3]]);
     dimensions(tensor, IMAGE, [found[0], channels, height, width], found)?;
     allocatable(tensor, &found)
-}
-
-/// A sequence `[batch, time, channels, height, width]`, likewise.
-pub(crate) fn sequence(
-    channels: usize,
-    pinned: Option<[usize; 2]>,
-    found: [usize; 5],
-) -> Result<(), ShapeError> {
-    let [batch, time, c, height, width] = found;
-    let [h, w] = pinned.unwrap_or([height, width]);
-    let names = ["batch", "time", "channels", "height", "width"];
-    dimensions("input", names, [batch, time, channels, h, w], [batch, time, c, height, width])?;
-    allocatable("input", &found)
 }
 
 /// A state of `hidden` channels against the input it meets.

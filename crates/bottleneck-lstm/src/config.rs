@@ -68,7 +68,13 @@ pub enum Initialization {
 
 impl Initialization {
     /// The initializer of a convolution of `groups` groups.
-    pub(crate) fn convolution(self, in_channels: usize, out: usize, k: usize, g: usize) -> Initializer {
+    pub(crate) fn convolution(
+        self,
+        in_channels: usize,
+        out: usize,
+        k: usize,
+        g: usize,
+    ) -> Initializer {
         let area = (k * k) as f64;
         let std = match self {
             Self::PyTorch => (2.0 / (area * out as f64)).sqrt(),
@@ -355,7 +361,9 @@ impl BottleneckLstmConfig {
         checks::at_least_one("hidden_channels", self.hidden_channels)?;
         checks::at_least_one("groups", self.groups)?;
         if !self.hidden_channels.is_multiple_of(2) {
-            return Err(ConfigError::OddHiddenChannels { found: self.hidden_channels });
+            return Err(ConfigError::OddHiddenChannels {
+                found: self.hidden_channels,
+            });
         }
         checks::odd_kernel(self.kernel_size)?;
         if !self.hidden_channels.is_multiple_of(self.groups) {
@@ -435,15 +443,22 @@ impl BottleneckLstmConfig {
             Depthwise::Input => ci,
             Depthwise::InputAndHidden => g * (ci + m),
         };
-        (depthwise + ch).saturating_mul(area).saturating_add(ch * (ci + m) + 4 * ch * m)
+        (depthwise + ch)
+            .saturating_mul(area)
+            .saturating_add(ch * (ci + m) + 4 * ch * m)
     }
 
     fn parameters(&self) -> u128 {
         let [ci, ch, ..] = self.sizes();
         let positions = |size: [usize; 2]| {
-            ch.saturating_mul(size[0] as u128).saturating_mul(size[1] as u128)
+            ch.saturating_mul(size[0] as u128)
+                .saturating_mul(size[1] as u128)
         };
-        let depthwise_bias = if self.depthwise == Depthwise::Input { ci } else { 0 };
+        let depthwise_bias = if self.depthwise == Depthwise::Input {
+            ci
+        } else {
+            0
+        };
         let gate_bias = if self.gate_bias { 4 * ch } else { 0 };
         let peephole = match self.peephole {
             None => 0,
@@ -473,4 +488,3 @@ impl BottleneckLstmConfig {
         .map(|size| (size as u128).min(1 << 60))
     }
 }
-

@@ -27,7 +27,9 @@ pub enum ConfigError {
         found: usize,
     },
     /// The groups do not divide the hidden channels.
-    #[error("groups must divide hidden_channels, found {groups} groups for {hidden_channels} hidden channels")]
+    #[error(
+        "groups must divide hidden_channels, found {groups} groups for {hidden_channels} hidden channels"
+    )]
     Groups {
         /// The number of groups found.
         groups: usize,
@@ -75,7 +77,9 @@ pub enum ConfigError {
         limit: u64,
     },
     /// Neighbouring layers of a stack do not fit.
-    #[error("layer {layer} of the stack expects {expected} input channels, but the layer before it yields {found}")]
+    #[error(
+        "layer {layer} of the stack expects {expected} input channels, but the layer before it yields {found}"
+    )]
     Stack {
         /// The index of the layer, from zero.
         layer: usize,

@@ -1,13 +1,23 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod cell;
 mod checks;
 mod config;
+mod conversion;
 mod error;
+pub mod fused;
+mod reference;
+mod runner;
+mod sequence;
 mod state;
 
+pub use cell::BottleneckLstm;
 pub use config::{
     Activation, BottleneckLstmConfig, Depthwise, Initialization, LearnedState, Peephole,
 };
+pub use conversion::ConversionError;
 pub use error::{ConfigError, ShapeError};
+pub use reference::{Gates, Reference};
+pub use runner::CellRunner;
 pub use state::BottleneckLstmState;
