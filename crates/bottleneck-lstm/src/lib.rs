@@ -2,7 +2,7 @@
 #![warn(missing_docs)]
 
 mod cell;
-mod checks;
+pub mod checks;
 mod config;
 mod conversion;
 mod error;
@@ -11,6 +11,7 @@ mod reference;
 mod runner;
 mod sequence;
 mod state;
+pub mod weights;
 
 pub use cell::BottleneckLstm;
 pub use config::{
