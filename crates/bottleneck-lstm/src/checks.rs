@@ -1,4 +1,4 @@
-//! Validation shared by the cells: once, before anything is allocated or run.
+//! Validation shared by the cells and their runners: once, before anything is allocated or run.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
@@ -67,6 +67,19 @@ pub(crate) fn allocatable(tensor: &'static str, shape: &[usize]) -> Result<(), S
     }
 }
 
+/// That an image's shape, `[batch, channels, height, width]`, is `expected`.
+///
+/// # Errors
+///
+/// [`ShapeError::Dimension`], naming the first dimension that differs.
+pub fn image_exactly(
+    tensor: &'static str,
+    expected: [usize; 4],
+    found: [usize; 4],
+) -> Result<(), ShapeError> {
+    dimensions(tensor, IMAGE, expected, found)
+}
+
 /// That `tensor` has exactly the sizes of `expected`, dimension by dimension.
 pub(crate) fn dimensions<const D: usize>(
     tensor: &'static str,
@@ -88,7 +101,12 @@ pub(crate) fn dimensions<const D: usize>(
     Ok(())
 }
 
-pub(crate) fn dtype(tensor: &'static str, expected: DType, found: DType) -> Result<(), ShapeError> {
+/// That the elements of `tensor` are of the `expected` type.
+///
+/// # Errors
+///
+/// [`ShapeError::DType`].
+pub fn dtype(tensor: &'static str, expected: DType, found: DType) -> Result<(), ShapeError> {
     if expected == found {
         return Ok(());
     }
@@ -113,8 +131,13 @@ pub(crate) fn image(
     allocatable(tensor, &found)
 }
 
-/// A state of `hidden` channels against the input it meets.
-pub(crate) fn state<B: Backend>(
+/// That both tensors of a state have the `expected` shape, `[batch, hidden, height, width]`, and
+/// element type.
+///
+/// # Errors
+///
+/// [`ShapeError`], naming the tensor as `state.cell` or `state.hidden`.
+pub fn state<B: Backend>(
     state: &BottleneckLstmState<B>,
     expected: [usize; 4],
     dtype: DType,

@@ -1,0 +1,267 @@
+//! A batch of videos, frame by frame.
+
+use bottleneck_lstm::fused;
+use bottleneck_lstm::{
+    BottleneckLstm, BottleneckLstmState, CellRunner, Reference, ShapeError, checks,
+};
+use burn::tensor::{Shape, Tensor, TensorPrimitive};
+
+use crate::CpuRunner;
+use crate::backend::CpuBackend;
+use crate::kernels::forward::{self, Scratch, State};
+use crate::kernels::{Plan, layout};
+use crate::pack::Packed;
+use crate::runner;
+use crate::threads;
+
+/// Runs a cell frame by frame: the weights are packed once, and state and scratch memory belong to
+/// the stream. Made by [`CpuRunner::stream`].
+///
+/// # Example
+///
+/// ```
+/// use bottleneck_lstm::BottleneckLstmConfig;
+/// use bottleneck_lstm_ndarray::CpuRunner;
+/// use burn::tensor::Tensor;
+/// use burn_flex::Flex;
+///
+/// let device = Default::default();
+/// let cell = BottleneckLstmConfig::new(16, 8).init::<Flex>(&device);
+/// let mut stream = CpuRunner::new().stream(&cell, 1, [10, 10]);
+/// for _frame in 0..3 {
+///     let h = stream.step(Tensor::ones([1, 16, 10, 10], &device));
+///     assert_eq!(h.dims(), [1, 8, 10, 10]);
+/// }
+/// stream.reset(); // the next video starts anew
+/// ```
+#[derive(Debug)]
+pub struct Stream<B: CpuBackend> {
+    cell: BottleneckLstm<B>,
+    batch: usize,
+    spatial: [usize; 2],
+    engine: Engine<B>,
+}
+
+#[derive(Debug)]
+enum Engine<B: CpuBackend> {
+    Fused(Box<Fused>),
+    /// An element type that the kernels do not cover.
+    Reference(BottleneckLstmState<B>),
+}
+
+#[derive(Debug)]
+struct Fused {
+    plan: Plan,
+    packed: Packed,
+    threads: usize,
+    /// One a video.
+    videos: Vec<(State, Scratch)>,
+}
+
+impl CpuRunner {
+    /// A stream of `batch` videos of `spatial = [height, width]` through `cell`, at their start.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_stream`](Self::try_stream) errs.
+    pub fn stream<B: CpuBackend>(
+        &self,
+        cell: &BottleneckLstm<B>,
+        batch: usize,
+        spatial: [usize; 2],
+    ) -> Stream<B> {
+        self.try_stream(cell, batch, spatial)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A stream, as [`stream`](Self::stream).
+    ///
+    /// # Errors
+    ///
+    /// As [`BottleneckLstm::try_init_state`].
+    pub fn try_stream<B: CpuBackend>(
+        &self,
+        cell: &BottleneckLstm<B>,
+        batch: usize,
+        spatial: [usize; 2],
+    ) -> Result<Stream<B>, ShapeError> {
+        let start = cell.try_init_state(batch, spatial)?;
+        if !runner::covers(cell) {
+            let engine = Engine::Reference(start);
+            return Ok(Stream {
+                cell: cell.clone(),
+                batch,
+                spatial,
+                engine,
+            });
+        }
+        let plan = Plan::new(cell.config(), 1, spatial);
+        let input = [
+            batch,
+            1,
+            cell.config().input_channels,
+            spatial[0],
+            spatial[1],
+        ];
+        let device = cell.bottleneck.val().device();
+        // Only the weights are packed; the input stands in for those to come.
+        let xs = Tensor::zeros(input, &device);
+        let tensors = fused::tensors(cell, xs, start.clone()).map(B::contiguous);
+        let packed = runner::pack::<B>(&plan, cell.config(), &tensors);
+        let threads = self.threads(batch * plan.macs());
+        let videos = states(&plan, start)
+            .into_iter()
+            .map(|state| (state, Scratch::default()));
+        let engine = Engine::Fused(Box::new(Fused {
+            threads,
+            videos: videos.collect(),
+            plan,
+            packed,
+        }));
+        Ok(Stream {
+            cell: cell.clone(),
+            batch,
+            spatial,
+            engine,
+        })
+    }
+}
+
+impl<B: CpuBackend> Stream<B> {
+    /// Runs one step on `x`, `[batch, input, height, width]`. Returns what the cell yields,
+    /// `[batch, output, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_step`](Self::try_step) errs.
+    pub fn step(&mut self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.try_step(x).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs one step, as [`step`](Self::step). The state is untouched by an error.
+    ///
+    /// # Errors
+    ///
+    /// If the shape or the element type of `x` is not the stream's.
+    pub fn try_step(&mut self, x: Tensor<B, 4>) -> Result<Tensor<B, 4>, ShapeError> {
+        let [height, width] = self.spatial;
+        let expected = [self.batch, self.cell.config().input_channels, height, width];
+        checks::image_exactly("input", expected, x.dims())?;
+        checks::dtype("input", self.cell.bottleneck.val().dtype(), x.dtype())?;
+        match &mut self.engine {
+            Engine::Fused(fused) => Ok(fused.step(x)),
+            Engine::Reference(state) => {
+                let (output, next) = Reference.step(&self.cell, x, state.clone());
+                *state = next;
+                Ok(output)
+            }
+        }
+    }
+
+    /// Goes back to the start of a video.
+    pub fn reset(&mut self) {
+        let start = self.cell.init_state(self.batch, self.spatial);
+        self.engine.set_state(start);
+    }
+
+    /// The state, `[batch, hidden, height, width]` each.
+    pub fn state(&self) -> BottleneckLstmState<B> {
+        let fused = match &self.engine {
+            Engine::Fused(fused) => fused,
+            Engine::Reference(state) => return state.clone(),
+        };
+        let plan = &fused.plan;
+        let tensor = |part: fn(&State) -> &Vec<f32>| {
+            let mut values = vec![0.0; self.batch * plan.state()];
+            for (video, to) in fused
+                .videos
+                .iter()
+                .zip(values.chunks_exact_mut(plan.state()))
+            {
+                layout::to_channels_first(part(&video.0), to, plan.hidden, plan.area());
+            }
+            let shape = Shape::from([self.batch, plan.hidden, plan.height, plan.width]);
+            Tensor::from_primitive(TensorPrimitive::Float(B::tensor(values, shape)))
+        };
+        BottleneckLstmState::new(tensor(|state| &state.cell), tensor(|state| &state.hidden))
+    }
+
+    /// Goes on from `s`.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_set_state`](Self::try_set_state) errs.
+    pub fn set_state(&mut self, s: BottleneckLstmState<B>) {
+        self.try_set_state(s)
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Goes on from `state`. Nothing changes on an error.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes or the element types are not the stream's.
+    pub fn try_set_state(&mut self, state: BottleneckLstmState<B>) -> Result<(), ShapeError> {
+        let [height, width] = self.spatial;
+        let expected = [
+            self.batch,
+            self.cell.config().hidden_channels,
+            height,
+            width,
+        ];
+        checks::state(&state, expected, self.cell.bottleneck.val().dtype())?;
+        self.engine.set_state(state);
+        Ok(())
+    }
+}
+
+impl<B: CpuBackend> Engine<B> {
+    fn set_state(&mut self, state: BottleneckLstmState<B>) {
+        match self {
+            Self::Reference(old) => *old = state,
+            Self::Fused(fused) => {
+                let states = states(&fused.plan, state);
+                for (video, state) in fused.videos.iter_mut().zip(states) {
+                    video.0 = state;
+                }
+            }
+        }
+    }
+}
+
+impl Fused {
+    fn step<B: CpuBackend>(&mut self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let plan = &self.plan;
+        let batch = self.videos.len();
+        let x = B::contiguous(x.into_primitive().tensor());
+        let size = plan.area() * plan.output();
+        let mut outputs = vec![0.0; batch * size];
+        let frames = B::slice(&x).chunks_exact(plan.area() * plan.input);
+        let items = self
+            .videos
+            .iter_mut()
+            .zip(frames)
+            .zip(outputs.chunks_exact_mut(size));
+        threads::map(
+            self.threads,
+            items.collect(),
+            |(((state, scratch), x), output)| {
+                forward::run(plan, &self.packed, x, state, output, scratch);
+            },
+        );
+        let shape = Shape::from([batch, plan.output(), plan.height, plan.width]);
+        Tensor::from_primitive(TensorPrimitive::Float(B::tensor(outputs, shape)))
+    }
+}
+
+/// The videos of a state, channels last.
+fn states<B: CpuBackend>(plan: &Plan, state: BottleneckLstmState<B>) -> Vec<State> {
+    let cell = B::contiguous(state.cell.into_primitive().tensor());
+    let hidden = B::contiguous(state.hidden.into_primitive().tensor());
+    let cells = B::slice(&cell).chunks_exact(plan.state());
+    let hiddens = B::slice(&hidden).chunks_exact(plan.state());
+    cells
+        .zip(hiddens)
+        .map(|(cell, hidden)| State::new(plan, cell, hidden))
+        .collect()
+}
