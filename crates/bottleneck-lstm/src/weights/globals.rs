@@ -26,7 +26,10 @@ impl Global {
     pub fn find(module: &str, name: &str) -> Option<Self> {
         Some(match (module, name) {
             ("collections", "OrderedDict") => Self::OrderedDict,
-            ("collections", "Counter") | ("torch", "Size" | "device") => Self::Opaque,
+            // Byte strings, in protocol 2, are text that is to be encoded.
+            ("collections", "Counter") | ("_codecs", "encode") | ("torch", "Size" | "device") => {
+                Self::Opaque
+            }
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Self::Tensor,
             ("torch._utils", "_rebuild_tensor_v3") => Self::TensorOfType,
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
