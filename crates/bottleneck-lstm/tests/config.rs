@@ -60,15 +60,6 @@ fn every_parameter_counts() {
     }
 }
 
-/// The arithmetic of a bottleneck, as the crate's front page tells it.
-#[test]
-fn a_bottleneck_is_an_eighth_of_a_full_convolution() {
-    let full = 3 * 3 * 256 * 256;
-    let bottleneck = 256 * 64 + 3 * 3 * 64 * 64 + 64 * 256;
-    let depthwise = 256 * 64 + 3 * 3 * 64 + 64 * 256;
-    assert_eq!([full, bottleneck, depthwise], [589_824, 69_632, 33_344]);
-}
-
 #[test]
 fn illegal_combinations_are_named() {
     let legal = BottleneckLstmConfig::new(4, 6);
