@@ -109,11 +109,14 @@ impl BottleneckLstmConfig {
             self.groups,
         );
         let m = self.group_channels();
-        let convolution = |[out, inputs, k]: [usize; 3], groups: usize, fan: usize| {
-            let initializer = self
-                .initialization
-                .convolution(inputs * groups, fan, k, groups);
-            initializer.init([out, inputs, k, k], device)
+        // A pointwise convolution of gain sqrt(2) makes up for what depthwise ones lose.
+        let pointwise = |shape, outputs| {
+            self.initialization
+                .draw(shape, f64::sqrt(2.0), outputs, device)
+        };
+        let over = |channels| {
+            self.initialization
+                .draw([channels, 1, k, k], 1.0, channels, device)
         };
         let zeros = |size| Param::from_tensor(Tensor::zeros([size], device));
         let map = |[height, width]: [usize; 2]| {
@@ -133,13 +136,13 @@ impl BottleneckLstmConfig {
             LearnedState::PerPosition(size) => Some(size),
         };
         Ok(BottleneckLstm {
-            depthwise: convolution([depthwise, 1, k], depthwise, depthwise),
+            depthwise: over(depthwise),
             depthwise_bias: (self.depthwise == Depthwise::Input).then(|| zeros(ci)),
-            bottleneck: convolution([ch, ci + m, 1], g, ch),
+            bottleneck: pointwise([ch, ci + m, 1, 1], ch),
             bottleneck_bias: zeros(ch),
-            bottleneck_depthwise: convolution([ch, 1, k], ch, ch),
+            bottleneck_depthwise: over(ch),
             // Four convolutions of `hidden` channels each, which matters to the PyTorch start.
-            gates: convolution([4 * ch, m, 1], g, ch),
+            gates: pointwise([4 * ch, m, 1, 1], ch),
             gates_bias: self.gate_bias.then(|| zeros(4 * ch)),
             peephole_input: peephole.map(map),
             peephole_forget: peephole.map(map),

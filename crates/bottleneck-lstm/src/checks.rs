@@ -35,6 +35,29 @@ pub(crate) fn spatial(field: &'static str, size: [usize; 2]) -> Result<[usize; 2
     }
 }
 
+pub(crate) fn finite(field: &'static str, found: f64) -> Result<(), ConfigError> {
+    if found.is_finite() {
+        Ok(())
+    } else {
+        Err(ConfigError::Number {
+            field,
+            expected: "finite",
+            found,
+        })
+    }
+}
+
+/// Sizes for arithmetic, capped so that the product of two does not overflow.
+pub(crate) fn capped<const N: usize>(sizes: [usize; N]) -> [u128; N] {
+    sizes.map(|size| (size as u128).min(1 << 60))
+}
+
+/// Multiply-accumulates of `weights` at every position, `u64::MAX` where they do not fit.
+pub(crate) fn macs(weights: u128, spatial: [usize; 2]) -> u64 {
+    let [height, width] = capped(spatial);
+    u64::try_from(weights.saturating_mul(height * width)).unwrap_or(u64::MAX)
+}
+
 pub(crate) fn parameter_count(found: u128) -> Result<(), ConfigError> {
     if found <= MAX_PARAMETERS as u128 {
         return Ok(());

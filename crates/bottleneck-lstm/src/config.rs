@@ -1,7 +1,6 @@
 //! What a Bottleneck-LSTM looks like: its variants, which of them are legal, and what they cost.
 
 use burn::config::Config;
-use burn::module::Initializer;
 use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
@@ -64,27 +63,6 @@ pub enum Initialization {
     /// Normal with deviation `sqrt(2 / (k * k * C_out))`, as the public PyTorch code draws. It
     /// overlooks that a depthwise kernel sees one channel, so the fresh cell is almost inert.
     PyTorch,
-}
-
-impl Initialization {
-    /// The initializer of a convolution of `groups` groups.
-    pub(crate) fn convolution(
-        self,
-        in_channels: usize,
-        out: usize,
-        k: usize,
-        g: usize,
-    ) -> Initializer {
-        let area = (k * k) as f64;
-        let std = match self {
-            Self::PyTorch => (2.0 / (area * out as f64)).sqrt(),
-            Self::FanIn => {
-                let gain = if k == 1 { 2.0 } else { 1.0 };
-                (gain / (area * (in_channels / g) as f64)).sqrt()
-            }
-        };
-        Initializer::Normal { mean: 0.0, std }
-    }
 }
 
 /// Configuration of a [`BottleneckLstm`](crate::BottleneckLstm).
@@ -379,13 +357,7 @@ impl BottleneckLstmConfig {
                 reason: "each group has depthwise kernels of its own over its slice of the hidden state",
             });
         }
-        if !self.forget_bias.is_finite() {
-            return Err(ConfigError::Number {
-                field: "forget_bias",
-                expected: "finite",
-                found: self.forget_bias,
-            });
-        }
+        checks::finite("forget_bias", self.forget_bias)?;
         if let Some(clip) = self.clip_state {
             if !(clip.is_finite() && clip > 0.0) {
                 return Err(ConfigError::Number {
@@ -431,8 +403,7 @@ impl BottleneckLstmConfig {
     /// Multiply-accumulates of one step of batch 1 at `spatial = [height, width]`. Biases,
     /// activations and products are not counted (`u64::MAX` where it does not fit).
     pub fn macs(&self, spatial: [usize; 2]) -> u64 {
-        let area = (spatial[0] as u128).saturating_mul(spatial[1] as u128);
-        u64::try_from(self.weights().saturating_mul(area)).unwrap_or(u64::MAX)
+        checks::macs(self.weights(), spatial)
     }
 
     /// Weights of all convolutions, which is the multiply-accumulates at one position.
@@ -450,9 +421,9 @@ impl BottleneckLstmConfig {
 
     fn parameters(&self) -> u128 {
         let [ci, ch, ..] = self.sizes();
-        let positions = |size: [usize; 2]| {
-            ch.saturating_mul(size[0] as u128)
-                .saturating_mul(size[1] as u128)
+        let positions = |size| {
+            let [height, width] = checks::capped(size);
+            ch.saturating_mul(height * width)
         };
         let depthwise_bias = if self.depthwise == Depthwise::Input {
             ci
@@ -476,15 +447,14 @@ impl BottleneckLstmConfig {
             .saturating_add(learned.saturating_mul(2))
     }
 
-    /// `[Ci, Ch, k, G, m]`, each capped so that products of two fit a `u128`.
+    /// `[Ci, Ch, k, G, m]`.
     fn sizes(&self) -> [u128; 5] {
-        [
+        checks::capped([
             self.input_channels,
             self.hidden_channels,
             self.kernel_size,
             self.groups,
             self.group_channels(),
-        ]
-        .map(|size| (size as u128).min(1 << 60))
+        ])
     }
 }

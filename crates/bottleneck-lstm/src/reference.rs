@@ -4,10 +4,9 @@
 use burn::module::Param;
 use burn::tensor::activation::{relu, sigmoid, tanh};
 use burn::tensor::backend::Backend;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{ElementConversion, Tensor};
 
+use crate::convolution::same;
 use crate::runner::CellRunner;
 use crate::{Activation, BottleneckLstm, BottleneckLstmState, Depthwise, sequence};
 
@@ -78,7 +77,7 @@ pub(crate) fn project_input<B: Backend>(
     };
     let x = depthwise(frames, kernels, bias);
     let weight = cell.bottleneck.val().narrow(1, 0, input);
-    pointwise(x, weight, Some(cell.bottleneck_bias.val()), groups)
+    same(x, weight, Some(cell.bottleneck_bias.val()), groups)
 }
 
 /// One step from the projected input, `[batch, hidden, height, width]`.
@@ -100,12 +99,12 @@ pub(crate) fn recur<B: Backend>(
         ),
     };
     let weight = cell.bottleneck.val().narrow(1, config.input_channels, m);
-    let p = projected + pointwise(h, weight, None, groups);
+    let p = projected + same(h, weight, None, groups);
     let p = activate(p, config.bottleneck_activation);
 
     let b = depthwise(p.clone(), cell.bottleneck_depthwise.val(), None);
     let bias = cell.gates_bias.as_ref().map(|bias| bias.val());
-    let gates = pointwise(b, cell.gates.val(), bias, groups);
+    let gates = same(b, cell.gates.val(), bias, groups);
     // A group's rows are its four gates; a gate's channels are those of all groups.
     let gates = gates.reshape([batch, groups, 4, m, height * width]);
     let gate = |index| {
@@ -115,13 +114,8 @@ pub(crate) fn recur<B: Backend>(
             .reshape([batch, hidden, height, width])
     };
 
-    type Weights<B> = Option<Param<Tensor<B, 3>>>;
-    let peep = |gate: Tensor<B, 4>, weights: &Weights<B>, cell: &Tensor<B, 4>| match weights {
-        Some(weights) => gate + weights.val().unsqueeze::<4>() * cell.clone(),
-        None => gate,
-    };
-    let input = sigmoid(peep(gate(0), &cell.peephole_input, &state.cell));
-    let forget = peep(gate(1), &cell.peephole_forget, &state.cell);
+    let input = sigmoid(peephole(gate(0), &cell.peephole_input, &state.cell));
+    let forget = peephole(gate(1), &cell.peephole_forget, &state.cell);
     let forget = sigmoid(forget.add_scalar(config.forget_bias));
     let candidate = activate(gate(2), config.activation);
 
@@ -131,7 +125,7 @@ pub(crate) fn recur<B: Backend>(
         None if config.scale_state => scale(c, groups),
         None => c,
     };
-    let output = sigmoid(peep(gate(3), &cell.peephole_output, &c));
+    let output = sigmoid(peephole(gate(3), &cell.peephole_output, &c));
     let activated = activate(c.clone(), config.activation);
     let hidden = output.clone() * activated.clone();
     let carried = if config.carries_activated() {
@@ -178,26 +172,11 @@ fn group_kernels<B: Backend>(cell: &BottleneckLstm<B>, start: usize, len: usize)
 
 fn depthwise<B: Backend>(
     x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
+    kernels: Tensor<B, 4>,
     bias: Option<Tensor<B, 1>>,
 ) -> Tensor<B, 4> {
-    let [channels, _, k, _] = weight.dims();
-    let options = ConvOptions::new([1, 1], [k / 2, k / 2], [1, 1], channels);
-    conv2d(x, weight, bias, options)
-}
-
-fn pointwise<B: Backend>(
-    x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    bias: Option<Tensor<B, 1>>,
-    groups: usize,
-) -> Tensor<B, 4> {
-    conv2d(
-        x,
-        weight,
-        bias,
-        ConvOptions::new([1, 1], [0, 0], [1, 1], groups),
-    )
+    let channels = kernels.dims()[0];
+    same(x, kernels, bias, channels)
 }
 
 fn activate<B: Backend>(x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
@@ -211,6 +190,18 @@ fn activate<B: Backend>(x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4>
             x.mask_fill(above, 6.0)
         }
         Activation::Tanh => tanh(x),
+    }
+}
+
+/// A gate's pre-activation with what it sees of the cell state added.
+pub(crate) fn peephole<B: Backend>(
+    gate: Tensor<B, 4>,
+    weights: &Option<Param<Tensor<B, 3>>>,
+    cell: &Tensor<B, 4>,
+) -> Tensor<B, 4> {
+    match weights {
+        Some(weights) => gate + weights.val().unsqueeze::<4>() * cell.clone(),
+        None => gate,
     }
 }
 
