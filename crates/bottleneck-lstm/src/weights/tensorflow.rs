@@ -256,22 +256,29 @@ impl<B: Backend> Group<B> {
         };
         let kernels = |key, channels| read(key, [k, k, channels, 1], DEPTHWISE_FROM_TENSORFLOW);
         let weights = |key, inputs, out| read(key, [1, 1, inputs, out], POINTWISE_FROM_TENSORFLOW);
-        let gates_bias = if config.gate_bias {
-            let bias = scope.tensor(&names.gates(BIASES), [4 * m], device)?;
-            Some(swap_forget_and_candidate(bias))
-        } else {
-            let reason = "the configuration has no gate bias";
-            scope.absent_or_zero(&names.gates(BIASES), reason)?;
-            None
-        };
         Ok(Self {
             depthwise: kernels(names.bottleneck(DEPTHWISE), ci + m)?,
             bottleneck: weights(names.bottleneck(POINTWISE), ci + m, m)?,
             bottleneck_bias: scope.tensor(&names.bottleneck(BIASES), [m], device)?,
             bottleneck_depthwise: kernels(names.gates(DEPTHWISE), m)?,
             gates: swap_forget_and_candidate(weights(names.gates(POINTWISE), m, 4 * m)?),
-            gates_bias,
+            gates_bias: Self::read_gates_bias(config, scope, names, device)?,
         })
+    }
+
+    fn read_gates_bias(
+        config: &BottleneckLstmConfig,
+        scope: &Scope<'_>,
+        names: &Names,
+        device: &B::Device,
+    ) -> Result<Option<Tensor<B, 1>>, WeightsError> {
+        let key = names.gates(BIASES);
+        if !config.gate_bias {
+            scope.absent_or_zero(&key, "the configuration has no gate bias")?;
+            return Ok(None);
+        }
+        let bias = scope.tensor(&key, [4 * config.group_channels()], device)?;
+        Ok(Some(swap_forget_and_candidate(bias)))
     }
 }
 
