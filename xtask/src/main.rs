@@ -1,2 +1,39 @@
-//! Stub.
-fn main() {}
+//! Every chore of the workspace, as `cargo xtask CHORE`.
+
+mod bench;
+mod command;
+mod reference;
+mod setup;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Chores of the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what the checks need beyond Rust itself
+    Setup,
+    /// Run the test suite
+    Test(test::Args),
+    /// Time the cell beside its peers
+    Bench(bench::Args),
+    /// Make the reference data anew, with PyTorch
+    Reference,
+}
+
+fn main() -> Result<()> {
+    match Args::parse().chore {
+        Chore::Setup => setup::run(),
+        Chore::Test(args) => test::run(&args),
+        Chore::Bench(args) => bench::run(&args),
+        Chore::Reference => reference::run(),
+    }
+}
