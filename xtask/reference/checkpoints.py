@@ -10,7 +10,7 @@ write the same weights.
 
 The second form loads a file that `to_pytorch` wrote into a module of the public code's names, runs
 the step of `FILE`'s neighbour (`cell.safetensors` has `cell-step.safetensors`) and compares. The
-tests leave such a pair: run `cargo test -p bottleneck-lstm --test weights_pytorch`, then check
+tests leave such a pair: run `cargo test -p bottleneck-lstm --test weights`, then check
 `target/tmp/to_pytorch.safetensors`.
 """
 

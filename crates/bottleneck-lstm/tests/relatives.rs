@@ -143,6 +143,33 @@ fn stacks_must_fit() {
 }
 
 #[test]
+fn a_stack_pins_one_size() {
+    let layer = |channels, size| {
+        let cell = BottleneckLstmConfig::new(channels, 4);
+        cell.with_peephole(Peephole::PerPosition(size))
+    };
+    let free = BottleneckLstmConfig::new(4, 4);
+    let stack = |last| {
+        BottleneckLstmStackConfig::new(vec![layer(3, [5, 4]), free.clone(), layer(4, last)])
+            .validate()
+    };
+    assert_eq!(stack([5, 4]), Ok(()));
+    let error = stack([4, 5]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a layer and one after it must name one spatial size, found [5, 4] and [4, 5]"
+    );
+}
+
+#[test]
+fn a_stack_is_bounded_as_a_whole() {
+    let layer = BottleneckLstmConfig::new(6000, 6000);
+    assert_eq!(layer.validate(), Ok(()));
+    let error = BottleneckLstmStackConfig::new(vec![layer; 2]).validate();
+    assert!(matches!(error, Err(ConfigError::TooLarge { .. })));
+}
+
+#[test]
 fn a_stack_is_its_layers_one_on_the_other() {
     let config = BottleneckLstmStackConfig::new(vec![
         BottleneckLstmConfig::new(3, 4).with_output_bottleneck(true),
@@ -168,9 +195,7 @@ fn a_stack_is_its_layers_one_on_the_other() {
     assert!(difference(same, outputs) <= 5e-6);
 
     let short = stack.init_state(2, [4, 3])[..1].to_vec();
-    let error = stack
-        .try_forward_with(&bottleneck_lstm::Reference, xs, Some(short))
-        .unwrap_err();
+    let error = stack.try_forward(xs, Some(short)).unwrap_err();
     assert_eq!(
         error,
         ShapeError::Count {
@@ -362,6 +387,21 @@ fn what_does_not_fit_is_named() {
             ..
         }
     ));
+    for x in [[0, 3, 5, 4], [1, 3, 0, 4], [1, 3, 5, 0]] {
+        let x = || Tensor::zeros(x, &device);
+        let free = ConvLstmConfig::new(3, 4).init::<B>(&device);
+        let lstm = free.try_step(x(), None).map(drop);
+        let gru = gru.try_step(x(), None).map(drop);
+        for result in [lstm, gru] {
+            assert!(matches!(
+                result,
+                Err(ShapeError::Empty {
+                    tensor: "input",
+                    ..
+                })
+            ));
+        }
+    }
     let error = gru.try_init_state(usize::MAX, [5, 4]).unwrap_err();
     assert!(matches!(error, ShapeError::TooLarge { .. }));
 }

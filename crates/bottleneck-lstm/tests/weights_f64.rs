@@ -1,6 +1,8 @@
 //! 64-bit weights. A process of its own, since the element type of a device is fixed by first use.
 
+#[path = "weights/fixtures.rs"]
 mod fixtures;
+#[path = "weights/steps.rs"]
 mod steps;
 
 use bottleneck_lstm::BottleneckLstmConfig;

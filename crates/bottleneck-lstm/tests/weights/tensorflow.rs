@@ -1,8 +1,7 @@
 //! Cells from and to TensorFlow's names and layouts.
 
-mod fixtures;
-mod steps;
-
+use crate::fixtures::path;
+use crate::steps::{HIDDEN, INPUT, difference, parameters};
 use bottleneck_lstm::weights::{Checkpoint, WeightsError, from_tensorflow, to_tensorflow};
 use bottleneck_lstm::{BottleneckLstm, BottleneckLstmConfig, LearnedState, Peephole};
 use burn::module::Param;
@@ -10,8 +9,6 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use fixtures::path;
-use steps::{HIDDEN, INPUT, difference, parameters};
 
 fn tensorflow() -> BottleneckLstmConfig {
     BottleneckLstmConfig::tensorflow(INPUT, HIDDEN)

@@ -1,10 +1,9 @@
 //! Cells from and to PyTorch's names, compared with PyTorch's own numbers.
 
-mod fixtures;
-mod steps;
-
 use std::path::Path;
 
+use crate::fixtures::path;
+use crate::steps::{HIDDEN, INPUT, SPATIAL, difference, parameters};
 use bottleneck_lstm::weights::{Checkpoint, WeightsError, from_pytorch, to_pytorch};
 use bottleneck_lstm::{
     Activation, BottleneckLstm, BottleneckLstmConfig, BottleneckLstmState, Depthwise, LearnedState,
@@ -16,8 +15,6 @@ use burn::tensor::{Distribution, Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use fixtures::path;
-use steps::{HIDDEN, INPUT, SPATIAL, difference, parameters};
 
 const NETWORK: &str = "state_dict.pred_decoder.bottleneck_lstm1.cell.";
 

@@ -1,9 +1,8 @@
 //! Every form in which a file holds tensors, read without a cell.
 
-mod fixtures;
-
 use bottleneck_lstm::weights::{Checkpoint, ElementType, Format, TensorView, WeightsError};
-use fixtures::path;
+
+use crate::fixtures::path;
 
 fn open(name: &str) -> Checkpoint {
     Checkpoint::open(path(name)).unwrap()
