@@ -295,8 +295,9 @@ impl<B: Backend> ConvGru<B> {
         x: Tensor<B, 4>,
         state: Option<ConvGruState<B>>,
     ) -> Result<ConvGruState<B>, ShapeError> {
-        self.try_forward(x.unsqueeze_dim(1), state)
-            .map(|(_, state)| state)
+        let state = self.start(x.dims(), x.dtype(), state)?;
+        let (_, state) = self.run(x.unsqueeze_dim(1), state);
+        Ok(state)
     }
 
     /// Runs the sequence `xs`, `[batch, time, input, height, width]`. Returns the hidden state at
@@ -328,7 +329,7 @@ impl<B: Backend> ConvGru<B> {
         xs: Tensor<B, 5>,
         state: Option<ConvGruState<B>>,
     ) -> Result<(Tensor<B, 5>, ConvGruState<B>), ShapeError> {
-        let state = self.start(xs.dims(), xs.dtype(), state)?;
+        let state = self.sequence_start(&xs, state)?;
         Ok(self.run(xs, state))
     }
 
@@ -359,30 +360,26 @@ impl<B: Backend> ConvGru<B> {
         state: Option<ConvGruState<B>>,
         reset: Tensor<B, 2, Bool>,
     ) -> Result<(Tensor<B, 5>, ConvGruState<B>), ShapeError> {
-        let state = self.start(xs.dims(), xs.dtype(), state)?;
+        let state = self.sequence_start(&xs, state)?;
         let run = |xs, state| self.run(xs, state);
         sequence::forward_reset(xs, state, reset, ConvGruState::reset, run)
     }
 
+    /// Validates an input `[batch, input, height, width]` and its state; without a state, the one
+    /// at the start.
     fn start(
         &self,
-        dims: [usize; 5],
+        dims: [usize; 4],
         dtype: DType,
         state: Option<ConvGruState<B>>,
     ) -> Result<ConvGruState<B>, ShapeError> {
-        let [batch, _, channels, height, width] = dims;
+        let [batch, _, height, width] = dims;
         let ConvGruConfig {
             input_channels,
             hidden_channels,
             ..
         } = self.config;
-        checks::allocatable("input", &dims)?;
-        checks::image(
-            "input",
-            input_channels,
-            None,
-            [batch, channels, height, width],
-        )?;
+        checks::image("input", input_channels, None, dims)?;
         checks::dtype("input", self.gates.val().dtype(), dtype)?;
         let Some(state) = state else {
             return self.try_init_state(batch, [height, width]);
@@ -390,6 +387,17 @@ impl<B: Backend> ConvGru<B> {
         let expected = [batch, hidden_channels, height, width];
         checks::hidden("state.hidden", &state.hidden, expected, dtype)?;
         Ok(state)
+    }
+
+    /// [`start`](Self::start) of a sequence.
+    fn sequence_start(
+        &self,
+        xs: &Tensor<B, 5>,
+        state: Option<ConvGruState<B>>,
+    ) -> Result<ConvGruState<B>, ShapeError> {
+        let [batch, _, channels, height, width] = xs.dims();
+        checks::allocatable("input", &xs.dims())?;
+        self.start([batch, channels, height, width], xs.dtype(), state)
     }
 
     fn run(&self, xs: Tensor<B, 5>, state: ConvGruState<B>) -> (Tensor<B, 5>, ConvGruState<B>) {

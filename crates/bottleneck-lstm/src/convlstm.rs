@@ -301,8 +301,9 @@ impl<B: Backend> ConvLstm<B> {
         x: Tensor<B, 4>,
         state: Option<ConvLstmState<B>>,
     ) -> Result<ConvLstmState<B>, ShapeError> {
-        self.try_forward(x.unsqueeze_dim(1), state)
-            .map(|(_, state)| state)
+        let state = self.start(x.dims(), x.dtype(), state)?;
+        let (_, state) = self.run(x.unsqueeze_dim(1), state);
+        Ok(state)
     }
 
     /// Runs the sequence `xs`, `[batch, time, input, height, width]`. Returns the hidden state at
@@ -334,7 +335,7 @@ impl<B: Backend> ConvLstm<B> {
         xs: Tensor<B, 5>,
         state: Option<ConvLstmState<B>>,
     ) -> Result<(Tensor<B, 5>, ConvLstmState<B>), ShapeError> {
-        let state = self.start(xs.dims(), xs.dtype(), state)?;
+        let state = self.sequence_start(&xs, state)?;
         Ok(self.run(xs, state))
     }
 
@@ -365,32 +366,43 @@ impl<B: Backend> ConvLstm<B> {
         state: Option<ConvLstmState<B>>,
         reset: Tensor<B, 2, Bool>,
     ) -> Result<(Tensor<B, 5>, ConvLstmState<B>), ShapeError> {
-        let state = self.start(xs.dims(), xs.dtype(), state)?;
+        let state = self.sequence_start(&xs, state)?;
         let run = |xs, state| self.run(xs, state);
         sequence::forward_reset(xs, state, reset, ConvLstmState::reset, run)
     }
 
+    /// Validates an input `[batch, input, height, width]` and its state; without a state, the one
+    /// at the start.
     fn start(
         &self,
-        dims: [usize; 5],
+        dims: [usize; 4],
         dtype: DType,
         state: Option<ConvLstmState<B>>,
     ) -> Result<ConvLstmState<B>, ShapeError> {
-        let [batch, _, channels, height, width] = dims;
+        let [batch, _, height, width] = dims;
         let ConvLstmConfig {
             input_channels,
             hidden_channels,
             ..
         } = self.config;
-        checks::allocatable("input", &dims)?;
-        let image = [batch, channels, height, width];
-        checks::image("input", input_channels, self.config.pinned_spatial(), image)?;
+        checks::image("input", input_channels, self.config.pinned_spatial(), dims)?;
         checks::dtype("input", self.gates.val().dtype(), dtype)?;
         let Some(state) = state else {
             return self.try_init_state(batch, [height, width]);
         };
         checks::state(&state, [batch, hidden_channels, height, width], dtype)?;
         Ok(state)
+    }
+
+    /// [`start`](Self::start) of a sequence.
+    fn sequence_start(
+        &self,
+        xs: &Tensor<B, 5>,
+        state: Option<ConvLstmState<B>>,
+    ) -> Result<ConvLstmState<B>, ShapeError> {
+        let [batch, _, channels, height, width] = xs.dims();
+        checks::allocatable("input", &xs.dims())?;
+        self.start([batch, channels, height, width], xs.dtype(), state)
     }
 
     fn run(&self, xs: Tensor<B, 5>, state: ConvLstmState<B>) -> (Tensor<B, 5>, ConvLstmState<B>) {

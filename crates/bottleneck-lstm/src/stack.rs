@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BottleneckLstm, BottleneckLstmConfig, BottleneckLstmState, CellRunner, ConfigError, Reference,
-    ShapeError,
+    ShapeError, checks,
 };
 
 /// Configuration of a [`BottleneckLstmStack`].
 ///
 /// Legal is at least one layer, each legal by itself, with as many input channels as the layer
-/// before it yields.
+/// before it yields; one spatial size for all layers that pin one; and at most 2^28 parameters
+/// together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BottleneckLstmStackConfig {
@@ -59,8 +60,9 @@ impl BottleneckLstmStackConfig {
     /// # Errors
     ///
     /// What a layer's own [`validate`](BottleneckLstmConfig::validate) finds,
-    /// [`ConfigError::Stack`] for neighbours that do not fit, and [`ConfigError::Zero`] for no
-    /// layer at all.
+    /// [`ConfigError::Stack`] for neighbours that do not fit, [`ConfigError::SpatialConflict`] for
+    /// layers that pin different sizes, [`ConfigError::TooLarge`] for too many parameters, and
+    /// [`ConfigError::Zero`] for no layer at all.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if self.layers.is_empty() {
             return Err(ConfigError::Zero { field: "layers" });
@@ -78,7 +80,21 @@ impl BottleneckLstmStackConfig {
                 });
             }
         }
-        Ok(())
+        let mut pinned = self
+            .layers
+            .iter()
+            .filter_map(BottleneckLstmConfig::pinned_spatial);
+        if let Some(expected) = pinned.next()
+            && let Some(found) = pinned.find(|size| *size != expected)
+        {
+            return Err(ConfigError::SpatialConflict {
+                first: "a layer",
+                second: "one after it",
+                expected,
+                found,
+            });
+        }
+        checks::parameter_count(self.num_params() as u128)
     }
 
     /// The number of trainable parameters of all layers.
@@ -126,12 +142,27 @@ impl<B: Backend> BottleneckLstmStack<B> {
     ///
     /// # Panics
     ///
-    /// As [`BottleneckLstm::try_init_state`] errs.
+    /// As [`try_init_state`](Self::try_init_state) errs.
     pub fn init_state(&self, batch: usize, spatial: [usize; 2]) -> Vec<BottleneckLstmState<B>> {
-        self.layers
+        self.try_init_state(batch, spatial)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The states at the start, as [`init_state`](Self::init_state).
+    ///
+    /// # Errors
+    ///
+    /// As [`BottleneckLstm::try_init_state`].
+    pub fn try_init_state(
+        &self,
+        batch: usize,
+        spatial: [usize; 2],
+    ) -> Result<Vec<BottleneckLstmState<B>>, ShapeError> {
+        let states = self
+            .layers
             .iter()
-            .map(|layer| layer.init_state(batch, spatial))
-            .collect()
+            .map(|layer| layer.try_init_state(batch, spatial));
+        states.collect()
     }
 
     /// Runs one step on `x`, `[batch, input, height, width]`. Returns what the last layer yields,
@@ -140,13 +171,26 @@ impl<B: Backend> BottleneckLstmStack<B> {
     ///
     /// # Panics
     ///
-    /// As [`try_step_with`](Self::try_step_with) errs.
+    /// As [`try_step`](Self::try_step) errs.
     pub fn step(
         &self,
         x: Tensor<B, 4>,
         states: Option<Vec<BottleneckLstmState<B>>>,
     ) -> (Tensor<B, 4>, Vec<BottleneckLstmState<B>>) {
         self.step_with(&Reference, x, states)
+    }
+
+    /// Runs one step, as [`step`](Self::step).
+    ///
+    /// # Errors
+    ///
+    /// If there is not one state a layer, or as [`BottleneckLstm::try_step`].
+    pub fn try_step(
+        &self,
+        x: Tensor<B, 4>,
+        states: Option<Vec<BottleneckLstmState<B>>>,
+    ) -> Result<(Tensor<B, 4>, Vec<BottleneckLstmState<B>>), ShapeError> {
+        self.try_step_with(&Reference, x, states)
     }
 
     /// [`step`](Self::step) with a runner of the caller's choice.
@@ -186,13 +230,26 @@ impl<B: Backend> BottleneckLstmStack<B> {
     ///
     /// # Panics
     ///
-    /// As [`try_forward_with`](Self::try_forward_with) errs.
+    /// As [`try_forward`](Self::try_forward) errs.
     pub fn forward(
         &self,
         xs: Tensor<B, 5>,
         states: Option<Vec<BottleneckLstmState<B>>>,
     ) -> (Tensor<B, 5>, Vec<BottleneckLstmState<B>>) {
         self.forward_with(&Reference, xs, states)
+    }
+
+    /// Runs a sequence, as [`forward`](Self::forward).
+    ///
+    /// # Errors
+    ///
+    /// If there is not one state a layer, or as [`BottleneckLstm::try_forward`].
+    pub fn try_forward(
+        &self,
+        xs: Tensor<B, 5>,
+        states: Option<Vec<BottleneckLstmState<B>>>,
+    ) -> Result<(Tensor<B, 5>, Vec<BottleneckLstmState<B>>), ShapeError> {
+        self.try_forward_with(&Reference, xs, states)
     }
 
     /// [`forward`](Self::forward) with a runner of the caller's choice.
@@ -231,7 +288,7 @@ impl<B: Backend> BottleneckLstmStack<B> {
     ///
     /// # Panics
     ///
-    /// As [`try_forward_reset_with`](Self::try_forward_reset_with) errs.
+    /// As [`try_forward_reset`](Self::try_forward_reset) errs.
     pub fn forward_reset(
         &self,
         xs: Tensor<B, 5>,
@@ -240,6 +297,20 @@ impl<B: Backend> BottleneckLstmStack<B> {
     ) -> (Tensor<B, 5>, Vec<BottleneckLstmState<B>>) {
         self.try_forward_reset_with(&Reference, xs, states, reset)
             .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a sequence, as [`forward_reset`](Self::forward_reset).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_forward`](Self::try_forward), and if the mask's shape is not `[batch, time]`.
+    pub fn try_forward_reset(
+        &self,
+        xs: Tensor<B, 5>,
+        states: Option<Vec<BottleneckLstmState<B>>>,
+        reset: Tensor<B, 2, Bool>,
+    ) -> Result<(Tensor<B, 5>, Vec<BottleneckLstmState<B>>), ShapeError> {
+        self.try_forward_reset_with(&Reference, xs, states, reset)
     }
 
     /// [`forward_reset`](Self::forward_reset) with a runner of the caller's choice.
