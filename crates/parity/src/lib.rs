@@ -3,14 +3,19 @@
 //! [`suite!`] makes a module of tests for a runner on a backend, on the backend itself and under
 //! `Autodiff`:
 //!
-//! ```ignore
-//! parity::suite!(flex_reference, Flex, Reference);
+//! ```
+//! use bottleneck_lstm::Reference;
+//! use burn_flex::Flex;
+//!
+//! parity::suite!(flex, Flex, Reference);
+//! # fn main() {}
 //! ```
 //!
 //! The numbers to reproduce are the fixtures, which `cargo xtask reference` computes in PyTorch;
 //! what needs other sizes is compared with the reference runner in `f64`. Each check is a function
 //! over backend and runner. It panics where it fails, as a test does.
 
+pub mod baselines;
 pub mod case;
 pub mod compare;
 pub mod differentiate;
@@ -25,6 +30,8 @@ pub mod sequences;
 pub mod sizes;
 
 #[doc(hidden)]
+pub use bottleneck_lstm;
+#[doc(hidden)]
 pub use burn_autodiff;
 
 /// The whole suite for a runner on a backend, as a module of tests.
@@ -37,13 +44,17 @@ macro_rules! suite {
             $crate::results!(plain, $backend, $runner);
             $crate::results!(autodiff, $crate::burn_autodiff::Autodiff<$backend>, $runner);
             $crate::gradients!(gradients, $crate::burn_autodiff::Autodiff<$backend>, $runner);
-            $crate::gradients!(
-                gradients_with_checkpoints,
+            $crate::checks!(
+                checkpoints,
                 $crate::burn_autodiff::Autodiff<
                     $backend,
                     $crate::burn_autodiff::checkpoint::strategy::BalancedCheckpointing,
                 >,
-                $runner
+                $runner,
+                [
+                    fixtures::gradients_are_those_of_pytorch,
+                    gradients::chunks_have_the_gradients_of_the_whole,
+                ]
             );
         }
     };
@@ -93,6 +104,43 @@ macro_rules! gradients {
                 sizes::awkward_sizes_have_the_same_gradients,
             ]
         );
+    };
+}
+
+/// The checks of ConvLSTM and ConvGRU on a backend, as a module of tests.
+#[macro_export]
+macro_rules! baselines {
+    ($name:ident, $backend:ty) => {
+        mod $name {
+            use super::*;
+
+            $crate::baselines!(conv_lstm, $backend, ConvLstm);
+            $crate::baselines!(conv_gru, $backend, ConvGru);
+        }
+    };
+    ($name:ident, $backend:ty, $cell:ident) => {
+        mod $name {
+            use super::*;
+            use $crate::baselines;
+
+            type Autodiff = $crate::burn_autodiff::Autodiff<$backend>;
+            type Cell<B> = $crate::bottleneck_lstm::$cell<B>;
+
+            #[test]
+            fn results_are_those_of_pytorch() {
+                baselines::results_are_those_of_pytorch::<$backend, Cell<$backend>>();
+            }
+
+            #[test]
+            fn chunks_equal_the_whole() {
+                baselines::chunks_equal_the_whole::<$backend, Cell<$backend>>();
+            }
+
+            #[test]
+            fn gradients_are_those_of_pytorch() {
+                baselines::gradients_are_those_of_pytorch::<Autodiff, Cell<Autodiff>>();
+            }
+        }
     };
 }
 
