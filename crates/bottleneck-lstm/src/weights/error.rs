@@ -150,12 +150,6 @@ impl WeightsError {
             found: found.into(),
         }
     }
-
-    pub(super) fn not_representable(reason: impl Into<String>) -> Self {
-        Self::NotRepresentable {
-            reason: reason.into(),
-        }
-    }
 }
 
 fn keys(missing: &[String], surplus: &[String], elsewhere: &Option<String>) -> String {

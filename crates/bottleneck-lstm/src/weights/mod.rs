@@ -33,6 +33,7 @@ mod layout;
 mod objects;
 mod pickle;
 mod pytorch;
+mod representable;
 mod safetensors;
 mod save;
 mod scope;

@@ -8,6 +8,7 @@ use burn::tensor::backend::Backend;
 
 use super::checkpoint::Checkpoint;
 use super::error::WeightsError;
+use super::representable::{absent_or_zero, not_representable};
 use super::save::Tensors;
 use super::scope::Scope;
 use crate::{Activation, BottleneckLstm, BottleneckLstmConfig, Depthwise, LearnedState, Peephole};
@@ -153,7 +154,7 @@ fn peephole<B: Backend>(
 ) -> Result<Option<Tensor<B, 3>>, WeightsError> {
     let [height, width] = match config.peephole {
         None => {
-            scope.absent_or_zero(key, "the configuration has no peephole")?;
+            absent_or_zero(scope, key, "the configuration has no peephole")?;
             return Ok(None);
         }
         Some(Peephole::PerChannel) => [1, 1],
@@ -201,7 +202,7 @@ fn representable(config: &BottleneckLstmConfig) -> Result<(), WeightsError> {
     ];
     match differences.into_iter().find(|(differs, _)| *differs) {
         None => Ok(()),
-        Some((_, what)) => Err(WeightsError::not_representable(format!(
+        Some((_, what)) => Err(not_representable(format!(
             "the configuration has {what}, and the PyTorch cell has none"
         ))),
     }

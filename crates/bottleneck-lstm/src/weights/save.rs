@@ -9,6 +9,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
 
 use super::error::WeightsError;
+use super::representable::not_representable;
 
 /// Tensors on their way to a file.
 #[derive(Default)]
@@ -29,7 +30,7 @@ impl Tensors {
             DType::BF16 => Dtype::BF16,
             other => {
                 let reason = format!("`{key}` has elements of type {other:?}");
-                return Err(WeightsError::not_representable(reason));
+                return Err(not_representable(reason));
             }
         };
         let shape = data.shape.iter().copied().collect();

@@ -140,21 +140,6 @@ impl<'a> Scope<'a> {
         ))
     }
 
-    /// Checks that the tensor of a key, if it is there, holds nothing but zeros, which a cell
-    /// without such a tensor stands for as well.
-    pub(super) fn absent_or_zero(&self, key: &str, reason: &str) -> Result<(), WeightsError> {
-        let Some(view) = self.get(key) else {
-            return Ok(());
-        };
-        if view.to_f64()?.iter().all(|value| *value == 0.0) {
-            return Ok(());
-        }
-        let name = self.name(key);
-        Err(WeightsError::not_representable(format!(
-            "tensor `{name}` is not zero, and {reason}"
-        )))
-    }
-
     fn name(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }

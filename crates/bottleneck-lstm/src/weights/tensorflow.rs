@@ -8,6 +8,7 @@ use burn::tensor::backend::Backend;
 
 use super::checkpoint::Checkpoint;
 use super::error::WeightsError;
+use super::representable::{absent_or_zero, not_representable};
 use super::save::Tensors;
 use super::scope::Scope;
 use crate::{BottleneckLstm, BottleneckLstmConfig, Depthwise, LearnedState};
@@ -274,7 +275,7 @@ impl<B: Backend> Group<B> {
     ) -> Result<Option<Tensor<B, 1>>, WeightsError> {
         let key = names.gates(BIASES);
         if !config.gate_bias {
-            scope.absent_or_zero(&key, "the configuration has no gate bias")?;
+            absent_or_zero(scope, &key, "the configuration has no gate bias")?;
             return Ok(None);
         }
         let bias = scope.tensor(&key, [4 * config.group_channels()], device)?;
@@ -304,20 +305,20 @@ fn swap_forget_and_candidate<B: Backend, const D: usize>(rows: Tensor<B, D>) -> 
 /// That TensorFlow's cell has the same parameters. Returns the size of its learned state.
 fn representable(config: &BottleneckLstmConfig) -> Result<Option<[usize; 2]>, WeightsError> {
     if config.depthwise != Depthwise::InputAndHidden {
-        return Err(WeightsError::not_representable(
+        return Err(not_representable(
             "the depthwise convolution runs over the input alone, and TensorFlow's over the \
              hidden state too",
         ));
     }
     if config.peephole.is_some() {
-        return Err(WeightsError::not_representable(
+        return Err(not_representable(
             "the configuration has a peephole, and TensorFlow's cell has none",
         ));
     }
     match config.learned_state {
         LearnedState::None => Ok(None),
         LearnedState::PerPosition(size) => Ok(Some(size)),
-        LearnedState::PerChannel => Err(WeightsError::not_representable(
+        LearnedState::PerChannel => Err(not_representable(
             "the learned state has a value a channel, and TensorFlow's one a position too",
         )),
     }
