@@ -10,13 +10,15 @@ use crate::allocator::measure;
 use crate::input::Input;
 use crate::random::Random;
 
-/// What a reader may hold: so many bytes for each byte of the file, and so many for any file.
-const BYTES_PER_BYTE: usize = 64;
-const BYTES_AT_ANY_RATE: usize = 4 << 20;
 /// What a file may take. Reading one takes microseconds; this is for machines under load.
 const SLOWEST: Duration = Duration::from_secs(10);
 /// Inputs that are kept to go on from.
 const POOL: usize = 4096;
+
+/// What a reader may hold for a file, in bytes.
+pub fn memory_limit(file: &[u8]) -> usize {
+    40 * file.len() + (1 << 20)
+}
 
 /// What is fuzzed: a function that reads a file and says in a few words what came of it.
 pub type Target = fn(&[u8]) -> String;
@@ -30,7 +32,7 @@ pub struct Report {
     pub elapsed: Duration,
     /// How often each outcome was seen.
     pub outcomes: BTreeMap<String, u64>,
-    /// The first file of each outcome.
+    /// The first file of each outcome that no seed had.
     pub discoveries: Vec<Vec<u8>>,
     /// The most memory that a reader held, in bytes, and the length of that file.
     pub peak: (usize, usize),
@@ -115,7 +117,9 @@ pub fn run(
         let count = report.outcomes.entry(outcome).or_default();
         *count += 1;
         if *count == 1 {
-            report.discoveries.push(file);
+            if execution as usize >= given {
+                report.discoveries.push(file);
+            }
             if pool.len() < POOL {
                 pool.push(input);
             }
@@ -130,7 +134,7 @@ fn execute(target: Target, file: &[u8]) -> Result<(String, usize), String> {
     let (result, peak) = measure(|| catch_unwind(AssertUnwindSafe(|| target(file))));
     let elapsed = start.elapsed();
     let outcome = result.map_err(|panic| format!("a panic: {}", message(&*panic)))?;
-    let limit = BYTES_PER_BYTE * file.len() + BYTES_AT_ANY_RATE;
+    let limit = memory_limit(file);
     if peak > limit {
         return Err(format!("{peak} bytes of memory, more than {limit}"));
     }

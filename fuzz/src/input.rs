@@ -10,8 +10,14 @@ pub enum Input {
     Raw(Vec<u8>),
     /// The header and the data of a safetensors file. The length is made to fit.
     SafeTensors(Vec<u8>, Vec<u8>),
-    /// The entries of an archive. Directory and checksums are made to fit.
-    Archive(Vec<(String, Vec<u8>)>),
+    /// The entries of an archive. Directory and checksums are made to fit, but for one entry that
+    /// may lie about its size.
+    Archive {
+        /// Names and contents.
+        entries: Vec<(String, Vec<u8>)>,
+        /// The number of an entry, and the size that it claims.
+        lie: Option<(usize, u32)>,
+    },
 }
 
 const SAFETENSORS_TOKENS: [&[u8]; 20] = [
@@ -91,7 +97,7 @@ impl Input {
             forms.push(Self::SafeTensors(header.to_vec(), data.to_vec()));
         }
         if let Some(entries) = entries(file) {
-            forms.push(Self::Archive(entries));
+            forms.push(Self::Archive { entries, lie: None });
         }
         forms
     }
@@ -118,7 +124,14 @@ impl Input {
                     mutate(data, random, &SAFETENSORS_TOKENS, &[]);
                 }
             }
-            Self::Archive(entries) if !entries.is_empty() => {
+            Self::Archive { entries, lie } if !entries.is_empty() => {
+                if random.below(16) == 0 {
+                    *lie = Some((
+                        random.below(entries.len()),
+                        random.bits() as u32 >> random.below(32),
+                    ));
+                    return input;
+                }
                 // The pickle is where the machine is; the others are mere bytes.
                 let pickle = entries
                     .iter()
@@ -128,12 +141,14 @@ impl Input {
                     _ => random.below(entries.len()),
                 };
                 let spliced = match other {
-                    Self::Archive(entries) if !entries.is_empty() => random.pick(entries).1.clone(),
+                    Self::Archive { entries, .. } if !entries.is_empty() => {
+                        random.pick(entries).1.clone()
+                    }
                     _ => Vec::new(),
                 };
                 mutate(&mut entries[at].1, random, &PICKLE_TOKENS, &spliced);
             }
-            Self::Archive(_) => {}
+            Self::Archive { .. } => {}
         }
         input
     }
@@ -145,17 +160,20 @@ impl Input {
             Self::SafeTensors(header, data) => {
                 [&(header.len() as u64).to_le_bytes()[..], header, data].concat()
             }
-            Self::Archive(entries) => archive(entries),
+            Self::Archive { entries, lie } => archive(entries, *lie),
         }
     }
 }
 
-/// An archive of stored entries.
-fn archive(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
+/// An archive of stored entries, one of which may claim another size than it has.
+fn archive(entries: &[(String, Vec<u8>)], lie: Option<(usize, u32)>) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
-    for (name, data) in entries {
+    for (number, (name, data)) in entries.iter().enumerate() {
         let place = file.len() as u32;
-        let size = (data.len() as u32).to_le_bytes();
+        let size = match lie {
+            Some((liar, size)) if liar == number => size.to_le_bytes(),
+            _ => (data.len() as u32).to_le_bytes(),
+        };
         let common = [
             &[0; 8][..],
             &crc32fast::hash(data).to_le_bytes(),

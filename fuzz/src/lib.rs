@@ -1,7 +1,7 @@
 //! Feeds damaged files to the readers of `bottleneck_lstm::weights`, on the stable toolchain.
 //!
-//! A target must neither panic, nor hang, nor hold more memory than 64 bytes for each byte of the
-//! file and 4 MiB. Files start as the fixtures of the library's tests and the corpus, and are
+//! A target must neither panic, nor hang, nor hold more memory than 40 bytes for each byte of the
+//! file and 1 MiB. Files start as the fixtures of the library's tests and the corpus, and are
 //! damaged by their structure: bits, numbers, blocks, words of the format, splices, with lengths
 //! and checksums made to fit, so that damage reaches what lies behind them. What leads to a new
 //! error is damaged further.

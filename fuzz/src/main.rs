@@ -19,7 +19,7 @@ struct Arguments {
     /// Start of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Keep the first file of each outcome in fuzz/corpus
+    /// Add the first file of each new outcome to fuzz/corpus
     #[arg(long)]
     keep: bool,
 }
@@ -58,12 +58,19 @@ fn fuzz(reader: &Reader, arguments: &Arguments) -> Result<()> {
         println!("{count:>9}  {outcome}");
     }
     if arguments.keep {
-        let known = report.outcomes.len();
+        let folder = reader.corpus();
+        let known = fs::read_dir(&folder)
+            .with_context(|| folder.display().to_string())?
+            .count();
         for (number, file) in report.discoveries.iter().enumerate() {
-            let path = reader.corpus().join(format!("{number:03}.found"));
+            let path = folder.join(format!("{:03}.found", known + number));
             fs::write(&path, file).with_context(|| path.display().to_string())?;
         }
-        println!("{known} files in {}", reader.corpus().display());
+        println!(
+            "{} new files in {}",
+            report.discoveries.len(),
+            folder.display()
+        );
     }
     Ok(())
 }

@@ -100,20 +100,21 @@ fn read(file: &[u8]) -> String {
     }
 }
 
-/// The kind of an error: its text without numbers, names and quotes.
+/// The kind of an error: the words of its text, without names, numbers and bytes in hexadecimal.
 fn outcome(error: &dyn std::error::Error) -> String {
-    let mut kind = String::new();
-    let mut quoted = false;
-    for char in error.to_string().chars() {
-        quoted ^= char == '`' || char == '"';
-        if !quoted && (char.is_ascii_alphabetic() || char == ' ') {
-            kind.push(char);
-        }
-        if kind.len() == 100 {
-            break;
-        }
-    }
-    kind
+    let text = error.to_string();
+    let quotes = ['`', '"'];
+    let (before, after) = match (text.find(quotes), text.rfind(quotes)) {
+        (Some(first), Some(last)) => (&text[..first], &text[last..]),
+        _ => (text.as_str(), ""),
+    };
+    let beyond_f = |char: char| matches!(char, 'g'..='z');
+    let words = before.split_whitespace().chain(after.split_whitespace());
+    let words = words.map(|word| word.trim_matches(|char: char| char.is_ascii_punctuation()));
+    let words = words.filter(|word| {
+        word.chars().all(|char| char.is_ascii_alphabetic()) && word.contains(beyond_f)
+    });
+    words.take(16).collect::<Vec<_>>().join(" ")
 }
 
 /// Reads a file and all its values with a copy of the reader.

@@ -32,24 +32,40 @@ pub enum ElementType {
     U8,
     /// Boolean, a byte each.
     Bool,
-    /// Another type, as complex, quantised or 8-bit floating-point numbers are.
-    Other {
-        /// The file's name for it.
-        name: &'static str,
-        /// Bits of an element.
-        bits: usize,
-    },
+    /// Two 64-bit floating-point numbers.
+    C128,
+    /// Two 32-bit floating-point numbers.
+    C64,
+    /// 8-bit floating point, 5 bits of exponent.
+    F8E5M2,
+    /// 8-bit floating point, 4 bits of exponent.
+    F8E4M3,
+    /// 8-bit floating point, 5 bits of exponent, without a negative zero.
+    F8E5M2Fnuz,
+    /// 8-bit floating point, 4 bits of exponent, without a negative zero.
+    F8E4M3Fnuz,
+    /// 8 bits of exponent.
+    F8E8M0,
+    /// 6-bit floating point, 2 bits of exponent.
+    F6E2M3,
+    /// 6-bit floating point, 3 bits of exponent.
+    F6E3M2,
+    /// 4-bit floating point.
+    F4,
 }
 
 impl ElementType {
     /// Bits of an element.
     pub fn bits(self) -> usize {
         match self {
-            Self::F64 | Self::I64 | Self::U64 => 64,
+            Self::C128 => 128,
+            Self::F64 | Self::I64 | Self::U64 | Self::C64 => 64,
             Self::F32 | Self::I32 | Self::U32 => 32,
             Self::F16 | Self::BF16 | Self::I16 | Self::U16 => 16,
             Self::I8 | Self::U8 | Self::Bool => 8,
-            Self::Other { bits, .. } => bits,
+            Self::F8E5M2 | Self::F8E4M3 | Self::F8E5M2Fnuz | Self::F8E4M3Fnuz | Self::F8E8M0 => 8,
+            Self::F6E2M3 | Self::F6E3M2 => 6,
+            Self::F4 => 4,
         }
     }
 
@@ -61,9 +77,6 @@ impl ElementType {
 
 impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Other { name, .. } => f.write_str(name),
-            named => write!(f, "{named:?}"),
-        }
+        write!(f, "{self:?}")
     }
 }

@@ -45,10 +45,6 @@ impl Global {
     }
 }
 
-const fn other(name: &'static str, bits: usize) -> ElementType {
-    ElementType::Other { name, bits }
-}
-
 fn storage(class: &str) -> Option<ElementType> {
     Some(match class {
         "Double" => ElementType::F64,
@@ -61,8 +57,8 @@ fn storage(class: &str) -> Option<ElementType> {
         "Char" => ElementType::I8,
         "Byte" => ElementType::U8,
         "Bool" => ElementType::Bool,
-        "ComplexDouble" => other("complex128", 128),
-        "ComplexFloat" => other("complex64", 64),
+        "ComplexDouble" => ElementType::C128,
+        "ComplexFloat" => ElementType::C64,
         _ => return None,
     })
 }
@@ -82,13 +78,13 @@ fn dtype(name: &str) -> Option<ElementType> {
         "uint16" => ElementType::U16,
         "uint8" => ElementType::U8,
         "bool" => ElementType::Bool,
-        "complex128" => other("complex128", 128),
-        "complex64" => other("complex64", 64),
-        "float8_e5m2" => other("float8_e5m2", 8),
-        "float8_e4m3fn" => other("float8_e4m3fn", 8),
-        "float8_e5m2fnuz" => other("float8_e5m2fnuz", 8),
-        "float8_e4m3fnuz" => other("float8_e4m3fnuz", 8),
-        "float8_e8m0fnu" => other("float8_e8m0fnu", 8),
+        "complex128" => ElementType::C128,
+        "complex64" => ElementType::C64,
+        "float8_e5m2" => ElementType::F8E5M2,
+        "float8_e4m3fn" => ElementType::F8E4M3,
+        "float8_e5m2fnuz" => ElementType::F8E5M2Fnuz,
+        "float8_e4m3fnuz" => ElementType::F8E4M3Fnuz,
+        "float8_e8m0fnu" => ElementType::F8E8M0,
         _ => return None,
     })
 }

@@ -45,7 +45,7 @@ impl Span {
     }
 }
 
-/// A value. What it refers to lies in [`Objects`].
+/// A value. What it refers to lies in [`Objects`], so it stays small and is copied freely.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Value {
     None,
@@ -64,6 +64,8 @@ pub(super) enum Value {
     /// Something of no interest.
     Opaque,
 }
+
+const _: () = assert!(size_of::<Value>() == 16);
 
 /// One entry of a dict, or one item of a list, which has no key.
 #[derive(Debug, Clone, Copy)]

@@ -43,11 +43,14 @@ pub(super) fn read(file: &[u8]) -> Result<BTreeMap<String, Layout>, WeightsError
     let layout = |(name, info): (String, &TensorInfo)| {
         let (start, end) = info.data_offsets;
         let storage = data + start..data + end;
-        let layout = Layout::dense(element(info.dtype), info.shape.clone(), storage).map_err(
-            |(expected, found)| {
+        let element = element(info.dtype).ok_or_else(|| {
+            let found = info.dtype.to_string();
+            WeightsError::safetensors(format!("tensor `{name}`"), "a known element type", found)
+        })?;
+        let layout =
+            Layout::dense(element, info.shape.clone(), storage).map_err(|(expected, found)| {
                 WeightsError::safetensors(format!("tensor `{name}`"), expected, found)
-            },
-        )?;
+            })?;
         Ok((name, layout))
     };
     metadata.tensors().into_iter().map(layout).collect()
@@ -107,34 +110,31 @@ impl<'de> Visitor<'de> for HeaderVisitor {
     }
 }
 
-fn element(dtype: Dtype) -> ElementType {
-    let name = match dtype {
-        Dtype::F64 => return ElementType::F64,
-        Dtype::F32 => return ElementType::F32,
-        Dtype::F16 => return ElementType::F16,
-        Dtype::BF16 => return ElementType::BF16,
-        Dtype::I64 => return ElementType::I64,
-        Dtype::I32 => return ElementType::I32,
-        Dtype::I16 => return ElementType::I16,
-        Dtype::I8 => return ElementType::I8,
-        Dtype::U64 => return ElementType::U64,
-        Dtype::U32 => return ElementType::U32,
-        Dtype::U16 => return ElementType::U16,
-        Dtype::U8 => return ElementType::U8,
-        Dtype::BOOL => return ElementType::Bool,
-        Dtype::C64 => "C64",
-        Dtype::F8_E5M2 => "F8_E5M2",
-        Dtype::F8_E4M3 => "F8_E4M3",
-        Dtype::F8_E8M0 => "F8_E8M0",
-        Dtype::F8_E5M2FNUZ => "F8_E5M2FNUZ",
-        Dtype::F8_E4M3FNUZ => "F8_E4M3FNUZ",
-        Dtype::F6_E2M3 => "F6_E2M3",
-        Dtype::F6_E3M2 => "F6_E3M2",
-        Dtype::F4 => "F4",
-        _ => "an unknown type",
-    };
-    ElementType::Other {
-        name,
-        bits: dtype.bitsize(),
-    }
+/// The element type, unless the crate knows one that this module does not.
+fn element(dtype: Dtype) -> Option<ElementType> {
+    Some(match dtype {
+        Dtype::F64 => ElementType::F64,
+        Dtype::F32 => ElementType::F32,
+        Dtype::F16 => ElementType::F16,
+        Dtype::BF16 => ElementType::BF16,
+        Dtype::I64 => ElementType::I64,
+        Dtype::I32 => ElementType::I32,
+        Dtype::I16 => ElementType::I16,
+        Dtype::I8 => ElementType::I8,
+        Dtype::U64 => ElementType::U64,
+        Dtype::U32 => ElementType::U32,
+        Dtype::U16 => ElementType::U16,
+        Dtype::U8 => ElementType::U8,
+        Dtype::BOOL => ElementType::Bool,
+        Dtype::C64 => ElementType::C64,
+        Dtype::F8_E5M2 => ElementType::F8E5M2,
+        Dtype::F8_E4M3 => ElementType::F8E4M3,
+        Dtype::F8_E5M2FNUZ => ElementType::F8E5M2Fnuz,
+        Dtype::F8_E4M3FNUZ => ElementType::F8E4M3Fnuz,
+        Dtype::F8_E8M0 => ElementType::F8E8M0,
+        Dtype::F6_E2M3 => ElementType::F6E2M3,
+        Dtype::F6_E3M2 => ElementType::F6E3M2,
+        Dtype::F4 => ElementType::F4,
+        _ => return None,
+    })
 }

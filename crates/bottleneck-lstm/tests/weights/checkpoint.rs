@@ -122,8 +122,8 @@ fn tensors_of_every_kind_are_listed_and_floats_can_be_read() {
             ("bool", "Bool"),
             ("int8", "I8"),
             ("uint16", "U16"),
-            ("complex", "complex64"),
-            ("float8", "float8_e4m3fn"),
+            ("complex", "C64"),
+            ("float8", "F8E4M3"),
         ] {
             let error = values(name).unwrap_err();
             assert!(matches!(&error, WeightsError::ElementType { key, .. } if key == name));

@@ -87,7 +87,8 @@ fn a_pickle_that_claims_much_is_checked_before_it_is_believed() {
     claims(b"X\x01\x00\x00\x00\xff", "text in UTF-8");
     claims(b"\x8b\xff\xff\xff\x7f", "expected 2147483647 bytes");
     claims(b"t", "a mark on the stack");
-    claims(b"(0u", "values on the stack");
+    claims(b"(0u", "a value on the stack");
+    claims(b"N\x86", "values on the stack");
     claims(b"R", "a value on the stack");
     claims(b"NNs", "a dict to add to");
     claims(b"i", "an instruction for tensors, found 0x69");
