@@ -14,6 +14,7 @@ pub struct Args {
 /// Builds and runs the bench with optimisations.
 pub fn run(args: &Args) -> Result<()> {
     let mut bench = cargo();
+    bench.env("RAYON_NUM_THREADS", "1");
     bench.args(["run", "--release", "--locked", "--package", "benches", "--"]);
     run_to_end(bench.args(&args.options))
 }

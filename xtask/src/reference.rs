@@ -8,19 +8,36 @@ use crate::command::{command, root, stage};
 pub fn run() -> Result<()> {
     let scripts = root().join("xtask/reference");
     let environment = root().join("target/reference");
-    let python = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let python = environment.join(if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    });
     if !python.exists() {
         let make = ["-m", "venv"];
-        stage("virtual environment", command("python3").args(make).arg(&environment))?;
+        stage(
+            "virtual environment",
+            command("python3").args(make).arg(&environment),
+        )?;
     }
     let requirements = scripts.join("requirements.txt");
     let mut install = command(&python);
-    stage("packages", install.args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))?;
+    stage(
+        "packages",
+        install
+            .args(["-m", "pip", "install", "--quiet", "-r"])
+            .arg(requirements),
+    )?;
     for (script, out) in [
         ("cells.py", "crates/parity/fixtures"),
         ("checkpoints.py", "crates/bottleneck-lstm/tests/fixtures"),
     ] {
-        stage(script, command(&python).arg(scripts.join(script)).arg(root().join(out)))?;
+        stage(
+            script,
+            command(&python)
+                .arg(scripts.join(script))
+                .arg(root().join(out)),
+        )?;
     }
     Ok(())
 }

@@ -12,10 +12,16 @@ const CARGO_DENY: &str = "cargo-deny@0.20.2";
 /// Installs `cargo-deny`, unless it is there.
 pub fn run() -> Result<()> {
     let mut version = cargo();
-    version.args(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    version
+        .args(["deny", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if version.status().is_ok_and(|status| status.success()) {
         println!("cargo-deny is there.");
         return Ok(());
     }
-    stage("cargo-deny", cargo().args(["install", "--locked", CARGO_DENY]))
+    stage(
+        "cargo-deny",
+        cargo().args(["install", "--locked", CARGO_DENY]),
+    )
 }

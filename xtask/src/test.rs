@@ -17,9 +17,18 @@ pub fn run(args: &Args) -> Result<()> {
         "The CPU suite: about 10 minutes on two cores from an empty target folder, most of them to \
          compile Burn; 4 GB of disk; the network for the crates that Cargo has not got yet."
     );
-    stage("build", cargo().args(["test", "--workspace", "--locked", "--no-run"]))?;
-    stage("tests", cargo().args(["test", "--workspace", "--locked", "--all-targets"]))?;
-    stage("documentation examples", cargo().args(["test", "--workspace", "--locked", "--doc"]))?;
+    stage(
+        "build",
+        cargo().args(["test", "--workspace", "--locked", "--no-run"]),
+    )?;
+    stage(
+        "tests",
+        cargo().args(["test", "--workspace", "--locked", "--all-targets"]),
+    )?;
+    stage(
+        "documentation examples",
+        cargo().args(["test", "--workspace", "--locked", "--doc"]),
+    )?;
     if args.all {
         println!("There is no GPU suite yet: the GPU runner is still to be written.");
     }

@@ -1,0 +1,155 @@
+//! ONNX Runtime and PyTorch, in a Python process each that lives as long as the bench.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::rounds::Contestant;
+use crate::work::{Cell, Kind, Work};
+
+/// What the processes run.
+const SCRIPT: &str = include_str!("../peers.py");
+
+const NAMES: [(&str, &str); 2] = [("onnxruntime", "ONNX Runtime"), ("torch", "PyTorch")];
+
+/// The peers that could be started.
+pub struct Peers {
+    running: Vec<(&'static str, Rc<RefCell<Peer>>)>,
+    versions: Vec<String>,
+    absent: Option<String>,
+}
+
+impl Peers {
+    /// Starts both peers.
+    pub fn start(python: &Path) -> Self {
+        let mut peers = Self {
+            running: Vec::new(),
+            versions: Vec::new(),
+            absent: None,
+        };
+        for (module, name) in NAMES {
+            match Peer::start(python, module) {
+                Ok((peer, version)) => {
+                    peers.versions.push(format!("{name} {version}"));
+                    peers.running.push((name, Rc::new(RefCell::new(peer))));
+                }
+                Err(error) => peers.absent = Some(format!("{name}: {error:#}")),
+            }
+        }
+        peers
+    }
+
+    /// Why not all peers run, if so.
+    pub fn absent(&self) -> Option<&str> {
+        self.absent.as_deref()
+    }
+
+    pub fn versions(&self) -> Vec<String> {
+        self.versions.clone()
+    }
+
+    /// The peers that do such work. They hold it until they are asked for another.
+    pub fn contestants(&mut self, work: &Work) -> Result<Vec<Contestant>> {
+        let mut contestants = Vec::new();
+        for (name, peer) in &self.running {
+            if *name == "ONNX Runtime" && work.kind == Kind::Training {
+                continue;
+            }
+            peer.borrow_mut()
+                .prepare(work)
+                .with_context(|| format!("{name}: {work}"))?;
+            let peer = Rc::clone(peer);
+            let run = Box::new(move || peer.borrow_mut().run());
+            contestants.push(Contestant {
+                name,
+                is_peer: true,
+                run,
+            });
+        }
+        Ok(contestants)
+    }
+}
+
+/// One process, which answers every line that it is sent with one.
+struct Peer {
+    process: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn start(python: &Path, module: &str) -> Result<(Self, String)> {
+        let mut process = Command::new(python)
+            .args(["-c", SCRIPT, module])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}", python.display()))?;
+        let requests = process.stdin.take().context("the process has no input")?;
+        let answers = BufReader::new(process.stdout.take().context("the process has no output")?);
+        let mut peer = Self {
+            process,
+            requests,
+            answers,
+        };
+        let version = peer
+            .answer()
+            .with_context(|| format!("cannot import {module}"))?;
+        let version = version
+            .as_str()
+            .context("the version is no string")?
+            .to_owned();
+        Ok((peer, version))
+    }
+
+    fn answer(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        ensure!(self.answers.read_line(&mut line)? > 0, "the process ended");
+        let answer = serde_json::from_str::<Value>(&line)?;
+        if let Some(error) = answer.get("error") {
+            anyhow::bail!("{error}");
+        }
+        Ok(answer)
+    }
+
+    fn ask(&mut self, request: &Value) -> Result<Value> {
+        writeln!(self.requests, "{request}")?;
+        self.requests.flush()?;
+        self.answer()
+    }
+
+    fn prepare(&mut self, work: &Work) -> Result<()> {
+        let (batch, steps) = work.kind.batch_and_steps();
+        self.ask(&json!({
+            "cell": if work.cell == Cell::ConvLstm { "conv_lstm" } else { "bottleneck_lstm" },
+            "training": work.kind == Kind::Training,
+            "shape": [work.shape.input, work.shape.hidden, work.shape.side],
+            "batch": batch,
+            "steps": steps,
+        }))?;
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<Duration> {
+        let seconds = self
+            .ask(&json!("run"))?
+            .as_f64()
+            .context("the time is no number")?;
+        Ok(Duration::from_secs_f64(seconds))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
