@@ -30,7 +30,7 @@ const DEPTHWISE_TO_TENSORFLOW: [isize; 4] = [2, 3, 0, 1];
 const STATE_TO_TENSORFLOW: [isize; 3] = [1, 2, 0];
 
 /// Builds a cell of TensorFlow's weights in a `.safetensors` file. The script
-/// `xtask/reference/tensorflow.py` makes one of a TensorFlow checkpoint.
+/// `xtask/reference/tensorflow_checkpoint.py` makes one of a TensorFlow checkpoint.
 ///
 /// With `Ci` input and `Ch` hidden channels, `m = Ch / groups` and kernels of side `k`, the keys
 /// under `prefix` are
