@@ -62,7 +62,7 @@ impl Report {
         for peer in &machine.peers {
             let _ = write!(text, "; {peer}");
         }
-        let _ = write!(text, ". Command: `{}`. One thread each.\n", self.command);
+        let _ = writeln!(text, ". Command: `{}`. One thread each.", self.command);
         for cell in [Cell::BottleneckLstm, Cell::ConvLstm] {
             for kind in [Kind::Step, Kind::Sequence, Kind::Training] {
                 self.section(&mut text, cell, kind);

@@ -268,8 +268,21 @@ impl<B: Backend> BottleneckLstm<B> {
         x: Tensor<B, 4>,
         state: Option<BottleneckLstmState<B>>,
     ) -> (Tensor<B, 4>, BottleneckLstmState<B>) {
-        self.try_step_output_with(&Reference, x, state)
+        self.try_step_output(x, state)
             .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs one step, as [`step_output`](Self::step_output).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_step`](Self::try_step).
+    pub fn try_step_output(
+        &self,
+        x: Tensor<B, 4>,
+        state: Option<BottleneckLstmState<B>>,
+    ) -> Result<(Tensor<B, 4>, BottleneckLstmState<B>), ShapeError> {
+        self.try_step_output_with(&Reference, x, state)
     }
 
     /// [`step_output`](Self::step_output) with a runner of the caller's choice.
@@ -385,15 +398,29 @@ impl<B: Backend> BottleneckLstm<B> {
     ///
     /// # Panics
     ///
-    /// As [`try_forward_reset_with`](Self::try_forward_reset_with) errs.
+    /// As [`try_forward_reset`](Self::try_forward_reset) errs.
     pub fn forward_reset(
         &self,
         xs: Tensor<B, 5>,
         state: Option<BottleneckLstmState<B>>,
         reset: Tensor<B, 2, Bool>,
     ) -> (Tensor<B, 5>, BottleneckLstmState<B>) {
-        self.try_forward_reset_with(&Reference, xs, state, reset)
+        self.try_forward_reset(xs, state, reset)
             .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a sequence, as [`forward_reset`](Self::forward_reset).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_forward`](Self::try_forward), and if the mask's shape is not `[batch, time]`.
+    pub fn try_forward_reset(
+        &self,
+        xs: Tensor<B, 5>,
+        state: Option<BottleneckLstmState<B>>,
+        reset: Tensor<B, 2, Bool>,
+    ) -> Result<(Tensor<B, 5>, BottleneckLstmState<B>), ShapeError> {
+        self.try_forward_reset_with(&Reference, xs, state, reset)
     }
 
     /// [`forward_reset`](Self::forward_reset) with a runner of the caller's choice.

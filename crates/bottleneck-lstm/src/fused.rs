@@ -91,6 +91,9 @@ pub struct CellTensors<T, O = Option<T>> {
 /// Gradients of [`CellTensors`], where they were wanted.
 pub type CellGradients<T> = CellTensors<Option<T>, Option<T>>;
 
+/// What a runner makes of a sequence: see [`CellRunner::forward`].
+pub type Sequence<B> = (Tensor<B, 5>, BottleneckLstmState<B>);
+
 /// The number of [`CellTensors`].
 const TENSORS: usize = 13;
 
@@ -219,7 +222,7 @@ pub fn forward<B: Backend, F: FusedCell<B>>(
     cell: &BottleneckLstm<B>,
     xs: Tensor<B, 5>,
     state: BottleneckLstmState<B>,
-) -> (Tensor<B, 5>, BottleneckLstmState<B>) {
+) -> Sequence<B> {
     let config = cell.config();
     if !fused.covers(config, xs.dtype()) {
         return Reference.forward(cell, xs, state);
@@ -230,7 +233,7 @@ pub fn forward<B: Backend, F: FusedCell<B>>(
 fn unpacked<B: Backend>(
     config: &BottleneckLstmConfig,
     (outputs, last): (FloatTensor<B>, FloatTensor<B>),
-) -> (Tensor<B, 5>, BottleneckLstmState<B>) {
+) -> Sequence<B> {
     let outputs = Tensor::from_primitive(TensorPrimitive::Float(outputs));
     let last = Tensor::from_primitive(TensorPrimitive::Float(last));
     let hidden = last_hidden(config, &outputs);
@@ -243,10 +246,7 @@ pub fn forward_autodiff<B: Backend, C: CheckpointStrategy, F: FusedCell<B>>(
     cell: &BottleneckLstm<Autodiff<B, C>>,
     xs: Tensor<Autodiff<B, C>, 5>,
     state: BottleneckLstmState<Autodiff<B, C>>,
-) -> (
-    Tensor<Autodiff<B, C>, 5>,
-    BottleneckLstmState<Autodiff<B, C>>,
-) {
+) -> Sequence<Autodiff<B, C>> {
     let config = cell.config();
     if !fused.covers(config, xs.dtype()) {
         return Reference.forward(cell, xs, state);
