@@ -14,8 +14,8 @@ use super::layout::Layout;
 use super::scope::Scope;
 use super::{archive, safetensors, torch};
 
-/// Bytes of the largest file that is read: a cell of the most parameters in `f64`, twice over.
-const MAX_FILE: u64 = 1 << 32;
+/// Bytes of the largest file that is read: the largest cell in `f64`, twice over.
+const MAX_FILE: u64 = u32::MAX as u64;
 
 /// The named tensors of a `.safetensors` file or of what `torch.save` wrote (`.pt`, `.pth`).
 ///
@@ -70,7 +70,7 @@ impl Checkpoint {
     /// [`from_bytes`](Self::from_bytes) errs.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
-        Self::from_bytes(read(path).map_err(|error| WeightsError::io(path, error))?)
+        Self::from_bytes(read(path)?)
     }
 
     /// Reads the content of a file. Nothing is copied from a `Vec<u8>`.
@@ -239,23 +239,27 @@ impl fmt::Debug for TensorView<'_> {
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
+fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
+    let error = |error| WeightsError::io(path, error);
+    let file = File::open(path).map_err(error)?;
+    let metadata = file.metadata().map_err(error)?;
     if !metadata.is_file() {
-        return Err(io::Error::new(
+        return Err(error(io::Error::new(
             io::ErrorKind::InvalidInput,
             "not a regular file",
-        ));
+        )));
     }
     if metadata.len() > MAX_FILE {
-        let message = format!(
-            "expected at most {MAX_FILE} bytes, found {}",
-            metadata.len()
-        );
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        let what = format!("bytes of {}", path.display());
+        return Err(WeightsError::TooLarge {
+            what,
+            limit: MAX_FILE,
+            found: metadata.len(),
+        });
     }
     let mut content = Vec::with_capacity(metadata.len() as usize);
-    file.take(MAX_FILE).read_to_end(&mut content)?;
+    file.take(MAX_FILE)
+        .read_to_end(&mut content)
+        .map_err(error)?;
     Ok(content)
 }

@@ -177,6 +177,17 @@ fn what_is_no_file_of_weights_is_named() {
     let error = Checkpoint::open(folder.path()).unwrap_err();
     assert!(matches!(error, WeightsError::Io { .. }), "{error}");
 
+    // A hole in a file takes no room on the disk.
+    let large = folder.path().join("large.pt");
+    std::fs::File::create(&large)
+        .unwrap()
+        .set_len(1 << 40)
+        .unwrap();
+    match Checkpoint::open(&large) {
+        Err(WeightsError::TooLarge { found, .. }) => assert_eq!(found, 1 << 40),
+        other => panic!("{other:?}"),
+    }
+
     for (content, found) in [
         (&b""[..], "an empty file"),
         (

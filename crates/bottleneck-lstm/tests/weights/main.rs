@@ -8,5 +8,6 @@ mod fixtures;
 mod hostile;
 mod pickle;
 mod pytorch;
+mod record;
 mod steps;
 mod tensorflow;
