@@ -3,12 +3,13 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::record::Record;
-use burn::tensor::activation::{sigmoid, tanh};
+use burn::tensor::activation::tanh;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, ElementConversion, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::convolution::same;
+use crate::reference::sigmoid;
 use crate::{ConfigError, Initialization, ShapeError, checks, sequence};
 
 /// The state of a [`ConvGru`]. See [`BottleneckLstmState`](crate::BottleneckLstmState), whose

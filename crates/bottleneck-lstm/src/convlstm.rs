@@ -2,13 +2,13 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::activation::{sigmoid, tanh};
+use burn::tensor::activation::tanh;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::convolution::same;
-use crate::reference::peephole;
+use crate::reference::{peephole, sigmoid};
 use crate::{
     BottleneckLstmState, ConfigError, Initialization, Peephole, ShapeError, checks, sequence,
 };

@@ -39,6 +39,9 @@ impl Initialization {
             Self::FanIn => gain / (area * inputs as f64).sqrt(),
             Self::PyTorch => (2.0 / (area * outputs as f64)).sqrt(),
         };
-        Initializer::Normal { mean: 0.0, std }.init(shape, device)
+        let weights = Initializer::Normal { mean: 0.0, std }.init(shape, device);
+        // Burn draws on first use, so that a clone made before would draw weights of its own.
+        let _ = weights.val();
+        weights
     }
 }

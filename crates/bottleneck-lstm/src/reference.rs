@@ -2,9 +2,9 @@
 //! the other runners.
 
 use burn::module::Param;
-use burn::tensor::activation::{relu, sigmoid, tanh};
+use burn::tensor::activation::{relu, tanh};
 use burn::tensor::backend::Backend;
-use burn::tensor::{ElementConversion, Tensor};
+use burn::tensor::{DType, ElementConversion, Tensor, activation};
 
 use crate::convolution::same;
 use crate::runner::CellRunner;
@@ -177,6 +177,14 @@ fn depthwise<B: Backend>(
 ) -> Tensor<B, 4> {
     let channels = kernels.dims()[0];
     same(x, kernels, bias, channels)
+}
+
+/// The logistic function. Burn's own computes in `f32`, whatever the tensor's type.
+pub(crate) fn sigmoid<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    match x.dtype() {
+        DType::F64 => tanh(x.mul_scalar(0.5)).mul_scalar(0.5).add_scalar(0.5),
+        _ => activation::sigmoid(x),
+    }
 }
 
 fn activate<B: Backend>(x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {

@@ -247,3 +247,12 @@ fn presets_are_the_published_variants() {
     assert!(!tensorflow.carries_activated());
     assert!(tensorflow.with_groups(3).carries_activated());
 }
+
+/// Burn draws weights on first use; a clone must not draw its own.
+#[test]
+fn a_clone_of_a_fresh_cell_is_the_same_cell() {
+    let cell = BottleneckLstmConfig::new(3, 4).init::<Flex>(&Default::default());
+    let clone = cell.clone();
+    assert_eq!(clone.gates.val().into_data(), cell.gates.val().into_data());
+    assert_eq!(clone.depthwise.val().into_data(), cell.depthwise.val().into_data());
+}
