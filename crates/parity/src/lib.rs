@@ -160,3 +160,13 @@ macro_rules! checks {
         }
     };
 }
+
+/// The code in the front pages of the workspace.
+#[cfg(doctest)]
+mod front_pages {
+    #[doc = include_str!("../../../README.md")]
+    struct English;
+
+    #[doc = include_str!("../../../README.zh.md")]
+    struct Chinese;
+}
