@@ -46,7 +46,7 @@ impl Report {
         std::fs::create_dir_all(folder)?;
         let json = serde_json::to_string_pretty(self)?;
         for (name, content) in [("bench.md", self.markdown()), ("bench.json", json)] {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            let mut file = temporary(folder)?;
             file.write_all(content.as_bytes())?;
             file.persist(folder.join(name))?;
         }
@@ -157,6 +157,14 @@ impl Row {
         }
         text.push('\n');
     }
+}
+
+/// A file that others may read once it is in its place, unlike temporary ones by default.
+fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 /// Three significant digits.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bottleneck_lstm::{BottleneckLstmConfig, ConvLstmConfig};
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -31,8 +32,8 @@ pub enum Kind {
     Step,
     /// Sixteen steps at once, batch 1; times are per frame.
     Sequence,
-    /// Forward and backward over eight steps of batch 4, loss the mean square of the hidden states,
-    /// gradients of the weights.
+    /// Forward and backward over eight steps of batch 4: gradients of the weights, loss the sum over
+    /// the steps of the mean square of the hidden state.
     Training,
 }
 
@@ -65,6 +66,24 @@ impl Kind {
     /// Frames that a time is divided by.
     pub fn frames(self) -> usize {
         if self == Self::Sequence { SEQUENCE } else { 1 }
+    }
+}
+
+impl Work {
+    /// Multiply-accumulates of one run; the backward pass has twice those of the forward pass.
+    pub fn macs(&self) -> u64 {
+        let Shape {
+            input,
+            hidden,
+            side,
+        } = self.shape;
+        let step = match self.cell {
+            Cell::BottleneckLstm => BottleneckLstmConfig::new(input, hidden).macs([side; 2]),
+            Cell::ConvLstm => ConvLstmConfig::new(input, hidden).macs([side; 2]),
+        };
+        let (batch, steps) = self.kind.batch_and_steps();
+        let passes = if self.kind == Kind::Training { 3 } else { 1 };
+        step * (batch * steps * passes) as u64
     }
 }
 
