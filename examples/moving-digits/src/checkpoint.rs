@@ -44,7 +44,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         file.persist(path)?;
         Ok(())
     };
-    write().map_err(|source| FileError::Io { path: path.into(), source })
+    write().map_err(|source| FileError::Io {
+        path: path.into(),
+        source,
+    })
 }
 
 /// Saves a Burn record at full precision: loaded again, it has the same bits.
@@ -54,8 +57,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// If it cannot be encoded or written.
 pub fn save<B: Backend, T: Record<B>>(path: &Path, record: T) -> Result<(), FileError> {
     let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
-    let bytes = Recorder::<B>::record(&recorder, record, ())
-        .map_err(|source| FileError::Record { path: path.into(), source })?;
+    let bytes =
+        Recorder::<B>::record(&recorder, record, ()).map_err(|source| FileError::Record {
+            path: path.into(),
+            source,
+        })?;
     write(path, &bytes)
 }
 
@@ -65,9 +71,14 @@ pub fn save<B: Backend, T: Record<B>>(path: &Path, record: T) -> Result<(), File
 ///
 /// If the file cannot be read or holds something else.
 pub fn load<B: Backend, T: Record<B>>(path: &Path, device: &B::Device) -> Result<T, FileError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| FileError::Io { path: path.into(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| FileError::Io {
+        path: path.into(),
+        source,
+    })?;
     NamedMpkBytesRecorder::<FullPrecisionSettings>::default()
         .load(bytes, device)
-        .map_err(|source| FileError::Record { path: path.into(), source })
+        .map_err(|source| FileError::Record {
+            path: path.into(),
+            source,
+        })
 }

@@ -36,7 +36,11 @@ impl Clips<'_> {
     /// Clip number `index`.
     pub fn get(&self, index: u64) -> Clip {
         let mut bursts = Bursts::new(self.seed, index);
-        let mut clip = Clip { frames: Vec::new(), truth: Vec::new(), damage: Vec::new() };
+        let mut clip = Clip {
+            frames: Vec::new(),
+            truth: Vec::new(),
+            damage: Vec::new(),
+        };
         let video = Video::new(self.digits, self.split, self.seed, index);
         for (mut frame, objects) in video.take(self.frames) {
             clip.damage.push(bursts.apply(&mut frame));
@@ -95,30 +99,53 @@ mod tests {
     #[test]
     fn a_clip_is_the_same_alone_and_in_a_batch() {
         let digits = Digits::embedded().unwrap();
-        let clips = Clips { digits: &digits, split: Split::Train, seed: 5, frames: 12 };
+        let clips = Clips {
+            digits: &digits,
+            split: Split::Train,
+            seed: 5,
+            frames: 12,
+        };
         let batch = clips.batch(3..6);
         assert!(batch[1] == clips.get(4));
         assert!(batch[0] != batch[1]);
         // A longer clip begins as a shorter one.
-        let longer = Clips { frames: 20, ..clips }.get(4);
+        let longer = Clips {
+            frames: 20,
+            ..clips
+        }
+        .get(4);
         assert!(longer.frames[..12] == batch[1].frames);
     }
 
     #[test]
     fn tensors_hold_the_frames_and_the_cells_of_the_centres() {
         let digits = Digits::embedded().unwrap();
-        let clips = Clips { digits: &digits, split: Split::Train, seed: 5, frames: 6 }.batch(0..2);
+        let clips = Clips {
+            digits: &digits,
+            split: Split::Train,
+            seed: 5,
+            frames: 6,
+        }
+        .batch(0..2);
         let device = Default::default();
 
         let pixels = pixels::<Flex>(&clips, 2..5, &device);
         assert_eq!(pixels.dims(), [2, 3, 1, SIDE, SIDE]);
-        let second = pixels.slice([1..2, 1..2]).into_data().to_vec::<f32>().unwrap();
+        let second = pixels
+            .slice([1..2, 1..2])
+            .into_data()
+            .to_vec::<f32>()
+            .unwrap();
         assert_eq!(second, clips[1].frames[3].pixels());
 
         let targets = targets::<Flex>(&clips, 2..5, &device);
         assert_eq!(targets.dims(), [2, 3, MAP, MAP]);
-        let map: Vec<i64> =
-            targets.slice([1..2, 1..2]).into_data().convert::<i64>().to_vec().unwrap();
+        let map: Vec<i64> = targets
+            .slice([1..2, 1..2])
+            .into_data()
+            .convert::<i64>()
+            .to_vec()
+            .unwrap();
         let last = clips[1].truth[3][1];
         let [row, column] = last.cell();
         assert_eq!(map[row * MAP + column], i64::from(last.class) + 1);

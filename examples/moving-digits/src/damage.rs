@@ -25,8 +25,11 @@ pub enum Damage {
 
 impl Damage {
     /// The damages of training and of every figure in the table.
-    pub const STANDARD: [Self; 3] =
-        [Self::Occlusion { blocks: 6 }, Self::Noise { strength: 0.6 }, Self::Blank];
+    pub const STANDARD: [Self; 3] = [
+        Self::Occlusion { blocks: 6 },
+        Self::Noise { strength: 0.6 },
+        Self::Blank,
+    ];
 
     /// A word for it.
     pub fn name(self) -> &'static str {
@@ -62,7 +65,9 @@ fn occlude(frame: &mut Frame, rng: &mut impl Rng) {
     };
     let (rows, columns) = (range(), range());
     let grey = rng.random_range(0.0..1.0);
-    frame.rectangle_mut(rows, columns).for_each(|pixels| pixels.fill(grey));
+    frame
+        .rectangle_mut(rows, columns)
+        .for_each(|pixels| pixels.fill(grey));
 }
 
 /// When a video is damaged: an endless iterator over its frames. Damage comes in bursts, half of
@@ -119,7 +124,10 @@ mod tests {
                 let damage = source.apply(&mut grey());
                 frames += 1;
                 if let Some(damage) = damage {
-                    counts[Damage::STANDARD.iter().position(|kind| *kind == damage).unwrap()] += 1;
+                    counts[Damage::STANDARD
+                        .iter()
+                        .position(|kind| *kind == damage)
+                        .unwrap()] += 1;
                     bursts += usize::from(!before);
                 }
                 before = damage.is_some();
@@ -128,7 +136,10 @@ mod tests {
         let damaged: usize = counts.iter().sum();
         let share = damaged as f64 / frames as f64;
         assert!((0.48..0.52).contains(&share), "{share}");
-        assert!(counts.iter().all(|count| count * 10 > damaged * 3), "{counts:?}");
+        assert!(
+            counts.iter().all(|count| count * 10 > damaged * 3),
+            "{counts:?}"
+        );
         let length = damaged as f64 / bursts as f64;
         assert!((2.8..3.2).contains(&length), "{length}");
     }
@@ -146,7 +157,12 @@ mod tests {
         Damage::Noise { strength: 0.6 }.apply(&mut frame, &mut rng);
         let changed = frame.pixels().iter().filter(|pixel| **pixel != 0.5).count();
         assert!(changed > SIDE * SIDE * 9 / 10);
-        assert!(frame.pixels().iter().all(|pixel| (0.0..=1.0).contains(pixel)));
+        assert!(
+            frame
+                .pixels()
+                .iter()
+                .all(|pixel| (0.0..=1.0).contains(pixel))
+        );
 
         let mut covered = 0;
         for _ in 0..200 {

@@ -20,7 +20,11 @@ impl Belief {
     ///
     /// If there are not [`LEN`](Self::LEN).
     pub fn new(probabilities: Vec<f32>) -> Self {
-        assert_eq!(probabilities.len(), Self::LEN, "a belief is [1 + CLASSES, MAP, MAP]");
+        assert_eq!(
+            probabilities.len(),
+            Self::LEN,
+            "a belief is [1 + CLASSES, MAP, MAP]"
+        );
         Self { probabilities }
     }
 
@@ -30,14 +34,18 @@ impl Belief {
         classes
             .map(|map| map[row * MAP + column])
             .zip(0..)
-            .fold((0, 0.0), |best, (p, class)| if p > best.1 { (class, p) } else { best })
+            .fold(
+                (0, 0.0),
+                |best, (p, class)| if p > best.1 { (class, p) } else { best },
+            )
     }
 
     /// The digits that it sees: cells that are at least as sure as `threshold` and surer than their
     /// eight neighbours.
     pub fn detections(&self, threshold: f32) -> Vec<Detection> {
-        let best: Vec<(u8, f32)> =
-            (0..MAP * MAP).map(|at| self.best([at / MAP, at % MAP])).collect();
+        let best: Vec<(u8, f32)> = (0..MAP * MAP)
+            .map(|at| self.best([at / MAP, at % MAP]))
+            .collect();
         let peak = |at: usize| {
             let (row, column) = (at / MAP, at % MAP);
             let rows = row.saturating_sub(1)..=(row + 1).min(MAP - 1);
@@ -76,7 +84,8 @@ pub struct Detection {
 impl Detection {
     /// The `[row, column]` of the cell's centre, in pixels.
     pub fn center(&self) -> [f32; 2] {
-        self.cell.map(|cell| (cell * CELL) as f32 + CELL as f32 / 2.0)
+        self.cell
+            .map(|cell| (cell * CELL) as f32 + CELL as f32 / 2.0)
     }
 }
 
@@ -102,8 +111,16 @@ mod tests {
             (1, [0, 7], 0.3), // below the threshold
         ]);
         let expected = [
-            Detection { class: 3, cell: [2, 2], score: 0.8 },
-            Detection { class: 7, cell: [6, 6], score: 0.5 },
+            Detection {
+                class: 3,
+                cell: [2, 2],
+                score: 0.8,
+            },
+            Detection {
+                class: 7,
+                cell: [6, 6],
+                score: 0.5,
+            },
         ];
         assert_eq!(belief.detections(0.4), expected);
         assert_eq!(belief.detections(0.2).len(), 3);
@@ -113,8 +130,16 @@ mod tests {
     #[test]
     fn equal_neighbours_are_one_detection() {
         let belief = belief(&[(3, [2, 2], 0.5), (3, [2, 3], 0.5), (3, [3, 1], 0.5)]);
-        let cells: Vec<_> = belief.detections(0.5).iter().map(|peak| peak.cell).collect();
+        let cells: Vec<_> = belief
+            .detections(0.5)
+            .iter()
+            .map(|peak| peak.cell)
+            .collect();
         assert_eq!(cells, [[2, 2]]);
-        assert_eq!(belief.detections(0.0)[0].cell, [0, 0], "no belief at all has peaks at zero");
+        assert_eq!(
+            belief.detections(0.0)[0].cell,
+            [0, 0],
+            "no belief at all has peaks at zero"
+        );
     }
 }

@@ -104,16 +104,31 @@ impl Digits {
         let ([count, height, width], pixels) = idx("images", images)?;
         let ([labelled], labels) = idx("labels", labels)?;
         if count != labelled {
-            return Err(IdxError::Count { images: count, labels: labelled });
+            return Err(IdxError::Count {
+                images: count,
+                labels: labelled,
+            });
         }
-        if let Some(index) = labels.iter().position(|label| usize::from(*label) >= CLASSES) {
-            return Err(IdxError::Label { index, found: labels[index] });
+        if let Some(index) = labels
+            .iter()
+            .position(|label| usize::from(*label) >= CLASSES)
+        {
+            return Err(IdxError::Label {
+                index,
+                found: labels[index],
+            });
         }
         // The files are sorted by label: a split by position would leave classes out. The split is
         // the same for every seed, so that no seed trains on what another is tested on.
         let mut shuffled: Vec<usize> = (0..count).collect();
         shuffled.shuffle(&mut rng(0, Purpose::Split, 0));
-        Ok(Self { pixels, labels, height, width, shuffled })
+        Ok(Self {
+            pixels,
+            labels,
+            height,
+            width,
+            shuffled,
+        })
     }
 
     /// The indices of the digits in `split`.
@@ -159,7 +174,11 @@ fn idx<const D: usize>(name: &'static str, file: &[u8]) -> Result<([usize; D], V
         .map_err(|source| IdxError::Gzip { name, source })?;
 
     let header = 4 + 4 * D;
-    let short = |expected| IdxError::Length { name, expected, found: bytes.len() };
+    let short = |expected| IdxError::Length {
+        name,
+        expected,
+        found: bytes.len(),
+    };
     let word = |index: usize| {
         let bytes = bytes.get(4 * index..)?.first_chunk()?;
         Some(u32::from_be_bytes(*bytes))
@@ -168,13 +187,19 @@ fn idx<const D: usize>(name: &'static str, file: &[u8]) -> Result<([usize; D], V
     let expected = 0x0800 | D as u32;
     let found = word(0).ok_or_else(|| short(header))?;
     if found != expected {
-        return Err(IdxError::Magic { name, expected, found });
+        return Err(IdxError::Magic {
+            name,
+            expected,
+            found,
+        });
     }
     let mut dimensions = [0; D];
     for (dim, size) in dimensions.iter_mut().enumerate() {
         *size = word(1 + dim).ok_or_else(|| short(header))? as usize;
     }
-    let length = dimensions.iter().fold(1_usize, |product, size| product.saturating_mul(*size));
+    let length = dimensions
+        .iter()
+        .fold(1_usize, |product, size| product.saturating_mul(*size));
     let length = length.saturating_add(header);
     if bytes.len() != length {
         return Err(short(length));
@@ -206,7 +231,10 @@ mod tests {
         let mut counts = [0; CLASSES];
         for index in 0..5000 {
             counts[usize::from(digits.label(index))] += 1;
-            assert!(digits.image(index).iter().any(|pixel| *pixel > 128), "digit {index} is blank");
+            assert!(
+                digits.image(index).iter().any(|pixel| *pixel > 128),
+                "digit {index} is blank"
+            );
         }
         assert_eq!(counts, [500; CLASSES]);
     }
@@ -216,7 +244,10 @@ mod tests {
         let digits = Digits::embedded().unwrap();
         let splits = [Split::Train, Split::Validation, Split::Test].map(|s| digits.indices(s));
         assert_eq!(splits.map(<[usize]>::len), [3500, 500, 1000]);
-        let all: HashSet<usize> = splits.iter().flat_map(|split| split.iter().copied()).collect();
+        let all: HashSet<usize> = splits
+            .iter()
+            .flat_map(|split| split.iter().copied())
+            .collect();
         assert_eq!(all, (0..5000).collect());
     }
 
@@ -226,9 +257,15 @@ mod tests {
         for split in [Split::Train, Split::Validation, Split::Test] {
             let indices = digits.indices(split);
             for class in 0..CLASSES as u8 {
-                let share = indices.iter().filter(|index| digits.label(**index) == class).count();
+                let share = indices
+                    .iter()
+                    .filter(|index| digits.label(**index) == class)
+                    .count();
                 let fair = indices.len() / CLASSES;
-                assert!(share * 3 > fair * 2 && share * 2 < fair * 3, "{split:?} {class}: {share}");
+                assert!(
+                    share * 3 > fair * 2 && share * 2 < fair * 3,
+                    "{split:?} {class}: {share}"
+                );
             }
         }
     }
@@ -263,7 +300,9 @@ mod tests {
             error(&image, &gzip(&[0, 0, 8, 1, 0, 0, 0, 1, 10])),
             "label 0: expected a digit from 0 to 9, found 10"
         );
-        let huge = gzip(&[0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
+        let huge = gzip(&[
+            0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        ]);
         assert!(error(&huge, &label).contains("expected 18446744073709551615 bytes, found 16"));
     }
 }

@@ -34,9 +34,17 @@ impl<B: Backend> Encoder<B> {
     pub fn new(device: &B::Device) -> Self {
         let mut input = STEM;
         let block = |(output, stride)| {
-            Separable::new(std::mem::replace(&mut input, output), output, stride, device)
+            Separable::new(
+                std::mem::replace(&mut input, output),
+                output,
+                stride,
+                device,
+            )
         };
-        Self { stem: Pointwise::new(9, STEM, device), blocks: BLOCKS.map(block).into() }
+        Self {
+            stem: Pointwise::new(9, STEM, device),
+            blocks: BLOCKS.map(block).into(),
+        }
     }
 
     /// From `[batch, 1, height, width]` to `[batch, FEATURES, height / 8, width / 8]`.
@@ -47,7 +55,9 @@ impl<B: Backend> Encoder<B> {
         let patches = unfold4d(frames, [3, 3], UnfoldOptions::new([2, 2], [1, 1], [1, 1]));
         let patches = patches.reshape([batch, 9, height / 2, width / 2]);
         let features = relu(self.stem.forward(patches));
-        self.blocks.iter().fold(features, |features, block| block.forward(features))
+        self.blocks
+            .iter()
+            .fold(features, |features, block| block.forward(features))
     }
 }
 
@@ -87,7 +97,10 @@ impl<B: Backend> Separable<B> {
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        relu(normalize(&self.norm, self.pointwise.forward(self.depthwise.forward(x))))
+        relu(normalize(
+            &self.norm,
+            self.pointwise.forward(self.depthwise.forward(x)),
+        ))
     }
 }
 
@@ -127,8 +140,13 @@ struct Pointwise<B: Backend> {
 
 impl<B: Backend> Pointwise<B> {
     fn new(input: usize, output: usize, device: &B::Device) -> Self {
-        let initializer = Initializer::Normal { mean: 0.0, std: (2.0 / input as f64).sqrt() };
-        Self { weight: initializer.init([output, input, 1, 1], device) }
+        let initializer = Initializer::Normal {
+            mean: 0.0,
+            std: (2.0 / input as f64).sqrt(),
+        };
+        Self {
+            weight: initializer.init([output, input, 1, 1], device),
+        }
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {

@@ -12,7 +12,9 @@ pub struct Frame {
 impl Frame {
     /// A black frame.
     pub fn black() -> Self {
-        Self { pixels: vec![0.0; SIDE * SIDE] }
+        Self {
+            pixels: vec![0.0; SIDE * SIDE],
+        }
     }
 
     /// The pixels, row by row.

@@ -1,5 +1,7 @@
 //! The memory that needs no learning: hold the last prediction.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clip::Clip;
 use crate::detection::{Belief, Detection};
 use crate::score::{Score, best_threshold, detect};
@@ -8,7 +10,7 @@ use crate::score::{Score, best_threshold, detect};
 const FRAMES: [usize; 9] = [0, 1, 2, 3, 4, 6, 8, 12, 1000];
 
 /// Repeats what the network without memory saw last, for a while, when it sees nothing.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Hold {
     /// How sure the network must be.
     pub threshold: f32,
@@ -28,9 +30,13 @@ impl Hold {
             let (threshold, score) = best_threshold(score);
             (Self { threshold, frames }, score)
         });
-        let best = candidates
-            .into_iter()
-            .reduce(|best, next| if next.1.f1() > best.1.f1() { next } else { best });
+        let best = candidates.into_iter().reduce(|best, next| {
+            if next.1.f1() > best.1.f1() {
+                next
+            } else {
+                best
+            }
+        });
         best.expect("there are candidates")
     }
 
@@ -61,9 +67,22 @@ mod tests {
 
     #[test]
     fn the_last_prediction_is_held_for_so_many_frames() {
-        let seen = |class| vec![Detection { class, cell: [0, 0], score: 0.5 }];
+        let seen = |class| {
+            vec![Detection {
+                class,
+                cell: [0, 0],
+                score: 0.5,
+            }]
+        };
         let mut clip = [vec![], seen(1), vec![], vec![], vec![], seen(2), vec![]];
-        Hold { threshold: 0.5, frames: 2 }.fill(&mut clip);
-        assert_eq!(clip, [vec![], seen(1), seen(1), seen(1), vec![], seen(2), seen(2)]);
+        Hold {
+            threshold: 0.5,
+            frames: 2,
+        }
+        .fill(&mut clip);
+        assert_eq!(
+            clip,
+            [vec![], seen(1), seen(1), seen(1), vec![], seen(2), seen(2)]
+        );
     }
 }

@@ -38,8 +38,7 @@ impl<B: Backend> ModuleMapper<B> for Draw {
                 .map(|_| rng.random_range(-limit..limit))
                 .collect();
             let values = TensorData::new(values, weights.shape());
-            Tensor::from_data(values, &weights.device())
-                .set_require_grad(weights.is_require_grad())
+            Tensor::from_data(values, &weights.device()).set_require_grad(weights.is_require_grad())
         })
     }
 }

@@ -35,7 +35,11 @@ impl<B: Backend> Network<B> {
         let mut bias = [0.0; 1 + CLASSES];
         bias[0] = BACKGROUND_BIAS;
         head.bias = Some(Param::from_tensor(Tensor::from_floats(bias, device)));
-        let network = Self { encoder: Encoder::new(device), head, recurrent: layer.init(device) };
+        let network = Self {
+            encoder: Encoder::new(device),
+            head,
+            recurrent: layer.init(device),
+        };
         draw(network, seed)
     }
 
@@ -97,8 +101,10 @@ pub fn beliefs<B: Backend>(logits: Tensor<B, 5>) -> Vec<Vec<Belief>> {
     let [_, time, ..] = logits.dims();
     let probabilities = softmax(logits, 2).into_data().convert::<f32>();
     let probabilities = probabilities.into_vec::<f32>().expect("converted to f32");
-    let frames: Vec<Belief> =
-        probabilities.chunks_exact(Belief::LEN).map(|chunk| Belief::new(chunk.to_vec())).collect();
+    let frames: Vec<Belief> = probabilities
+        .chunks_exact(Belief::LEN)
+        .map(|chunk| Belief::new(chunk.to_vec()))
+        .collect();
     frames.chunks_exact(time).map(<[Belief]>::to_vec).collect()
 }
 

@@ -29,8 +29,12 @@ pub enum Layer {
 
 impl Layer {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 4] =
-        [Self::NoMemory, Self::ConvLstm, Self::ConvGru, Self::BottleneckLstm];
+    pub const ALL: [Self; 4] = [
+        Self::NoMemory,
+        Self::ConvLstm,
+        Self::ConvGru,
+        Self::BottleneckLstm,
+    ];
 
     /// Its name, to show.
     pub fn name(self) -> &'static str {

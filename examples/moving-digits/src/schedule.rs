@@ -34,7 +34,11 @@ mod tests {
 
     #[test]
     fn it_warms_up_stays_and_decays() {
-        let schedule = Schedule { peak: 2.0, warm_up: 10, decay: 100 };
+        let schedule = Schedule {
+            peak: 2.0,
+            warm_up: 10,
+            decay: 100,
+        };
         let rate = |step| schedule.learning_rate(step, Some(50));
         assert!((rate(0) - 0.2).abs() < 1e-12);
         assert!((rate(4) - 1.0).abs() < 1e-12);

@@ -38,7 +38,11 @@ impl Tally {
     /// The harmonic mean of precision and recall; 0 where nothing is counted.
     pub fn f1(self) -> f64 {
         let total = self.detections + self.objects;
-        if total == 0 { 0.0 } else { (2 * self.matched) as f64 / total as f64 }
+        if total == 0 {
+            0.0
+        } else {
+            (2 * self.matched) as f64 / total as f64
+        }
     }
 }
 
@@ -66,8 +70,11 @@ impl Score {
         for (clip, seen) in clips.iter().zip(seen) {
             let frames = seen.iter().zip(&clip.truth).zip(&clip.damage).skip(WARM_UP);
             for ((detections, objects), damage) in frames {
-                let tally =
-                    if damage.is_some() { &mut score.damaged } else { &mut score.clean };
+                let tally = if damage.is_some() {
+                    &mut score.damaged
+                } else {
+                    &mut score.clean
+                };
                 *tally += Tally::of(detections, objects);
             }
         }
@@ -128,7 +135,11 @@ fn claim(
 }
 
 fn agrees(detection: &Detection, object: &Object) -> bool {
-    let near = detection.cell.iter().zip(object.cell()).all(|(a, b)| a.abs_diff(b) <= 1);
+    let near = detection
+        .cell
+        .iter()
+        .zip(object.cell())
+        .all(|(a, b)| a.abs_diff(b) <= 1);
     near && detection.class == object.class
 }
 
@@ -145,8 +156,16 @@ pub fn choose_threshold(beliefs: &[Vec<Belief>], clips: &[Clip]) -> (f32, Score)
 
 /// The threshold at which `score` is best, the lowest of several, and that score.
 pub(crate) fn best_threshold(score: impl Fn(f32) -> Score) -> (f32, Score) {
-    let scores = THRESHOLDS.map(|step| step as f32 / 50.0).map(|at| (at, score(at)));
-    let best = scores.reduce(|best, next| if next.1.f1() > best.1.f1() { next } else { best });
+    let scores = THRESHOLDS
+        .map(|step| step as f32 / 50.0)
+        .map(|at| (at, score(at)));
+    let best = scores.reduce(|best, next| {
+        if next.1.f1() > best.1.f1() {
+            next
+        } else {
+            best
+        }
+    });
     best.expect("there are thresholds")
 }
 
@@ -158,11 +177,18 @@ mod tests {
     use crate::video::{CELL, MAP};
 
     fn detection(class: u8, row: usize, column: usize) -> Detection {
-        Detection { class, cell: [row, column], score: 0.5 }
+        Detection {
+            class,
+            cell: [row, column],
+            score: 0.5,
+        }
     }
 
     fn object(class: u8, row: usize, column: usize) -> Object {
-        Object { class, center: [row, column].map(|cell| (cell * CELL) as f32 + 1.0) }
+        Object {
+            class,
+            center: [row, column].map(|cell| (cell * CELL) as f32 + 1.0),
+        }
     }
 
     fn matched(detections: &[Detection], objects: &[Object]) -> usize {
@@ -184,10 +210,20 @@ mod tests {
         // Two detections of one object: one of them is wrong.
         let twice = [detection(3, 4, 4), detection(3, 4, 5)];
         let tally = Tally::of(&twice, &[object(3, 4, 4), object(7, 0, 0)]);
-        assert_eq!(tally, Tally { matched: 1, detections: 2, objects: 2 });
+        assert_eq!(
+            tally,
+            Tally {
+                matched: 1,
+                detections: 2,
+                objects: 2
+            }
+        );
         assert_eq!(tally.f1(), 0.5);
         // One detection between two objects finds one of them.
-        assert_eq!(matched(&[detection(3, 4, 4)], &[object(3, 4, 3), object(3, 4, 5)]), 1);
+        assert_eq!(
+            matched(&[detection(3, 4, 4)], &[object(3, 4, 3), object(3, 4, 5)]),
+            1
+        );
     }
 
     #[test]
@@ -201,14 +237,21 @@ mod tests {
 
     #[test]
     fn a_surer_detection_keeps_its_object() {
-        let sure = Detection { score: 0.9, ..detection(3, 4, 5) };
+        let sure = Detection {
+            score: 0.9,
+            ..detection(3, 4, 5)
+        };
         let found = matches(&[detection(3, 4, 4), sure], &[object(3, 4, 4)]);
         assert_eq!(found, [None, Some(0)]);
     }
 
     #[test]
     fn f1_is_the_harmonic_mean_of_precision_and_recall() {
-        let tally = Tally { matched: 3, detections: 4, objects: 6 };
+        let tally = Tally {
+            matched: 3,
+            detections: 4,
+            objects: 6,
+        };
         let (precision, recall) = (3.0 / 4.0, 3.0 / 6.0);
         let mean = 2.0 * precision * recall / (precision + recall);
         assert!((tally.f1() - mean).abs() < 1e-12);
@@ -226,8 +269,22 @@ mod tests {
         let both = vec![detection(3, 4, 4), detection(7, 0, 0)];
         let seen = vec![vec![vec![], vec![], vec![detection(3, 4, 4)], both]];
         let score = Score::of(&seen, &[clip]);
-        assert_eq!(score.damaged, Tally { matched: 1, detections: 1, objects: 2 });
-        assert_eq!(score.clean, Tally { matched: 2, detections: 2, objects: 2 });
+        assert_eq!(
+            score.damaged,
+            Tally {
+                matched: 1,
+                detections: 1,
+                objects: 2
+            }
+        );
+        assert_eq!(
+            score.clean,
+            Tally {
+                matched: 2,
+                detections: 2,
+                objects: 2
+            }
+        );
         assert!((score.f1() - 6.0 / 7.0).abs() < 1e-12);
     }
 
@@ -246,6 +303,13 @@ mod tests {
         };
         let (threshold, score) = choose_threshold(&beliefs, &[clip]);
         assert_eq!(threshold, 0.32);
-        assert_eq!(score.clean, Tally { matched: 1, detections: 1, objects: 2 });
+        assert_eq!(
+            score.clean,
+            Tally {
+                matched: 1,
+                detections: 1,
+                objects: 2
+            }
+        );
     }
 }

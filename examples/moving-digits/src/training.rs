@@ -144,12 +144,7 @@ where
     R: CellRunner<B> + CellRunner<B::InnerBackend>,
 {
     /// A training at its start.
-    pub fn new(
-        config: TrainingConfig,
-        digits: &'a Digits,
-        runner: R,
-        device: B::Device,
-    ) -> Self {
+    pub fn new(config: TrainingConfig, digits: &'a Digits, runner: R, device: B::Device) -> Self {
         let mut weights = vec![DIGIT_WEIGHT; 1 + CLASSES];
         weights[0] = 1.0;
         let decay_from = match config.duration {
@@ -157,20 +152,30 @@ where
             Duration::Plateau { .. } => None,
         };
         Self {
-            loss: CrossEntropyLossConfig::new().with_weights(Some(weights)).init(&device),
+            loss: CrossEntropyLossConfig::new()
+                .with_weights(Some(weights))
+                .init(&device),
             network: Network::new(config.layer, config.seed, &device),
             optimizer: AdamConfig::new()
                 .with_epsilon(1e-8)
                 .with_grad_clipping(Some(GradientClippingConfig::Norm(GRADIENT_NORM)))
                 .init(),
             state: None,
-            progress: Progress { decay_from, ..Progress::default() },
+            progress: Progress {
+                decay_from,
+                ..Progress::default()
+            },
             clips: Vec::new(),
             config,
             digits,
             runner,
             device,
         }
+    }
+
+    /// How it trains.
+    pub fn config(&self) -> &TrainingConfig {
+        &self.config
     }
 
     /// How far it is.
@@ -203,7 +208,14 @@ where
     ///
     /// If the loss is not finite.
     pub fn step(&mut self) -> Result<f64, TrainingError> {
-        let TrainingConfig { layer, batch, chunk, chunks, schedule, .. } = self.config;
+        let TrainingConfig {
+            layer,
+            batch,
+            chunk,
+            chunks,
+            schedule,
+            ..
+        } = self.config;
         let step = self.progress.step;
         let (video, part) = (step / chunks, step % chunks);
         if part == 0 {
@@ -216,11 +228,16 @@ where
 
         let frames = part * chunk..(part + 1) * chunk;
         let inputs = pixels(&self.clips, frames.clone(), &self.device);
-        let (logits, state) = self.network.forward_with(&self.runner, inputs, self.state.take());
+        let (logits, state) = self
+            .network
+            .forward_with(&self.runner, inputs, self.state.take());
         let loss = self.loss(logits, targets(&self.clips, frames, &self.device));
         let value = loss.clone().into_scalar().elem::<f64>();
         if !value.is_finite() {
-            return Err(TrainingError::Diverged { layer: layer.name(), step });
+            return Err(TrainingError::Diverged {
+                layer: layer.name(),
+                step,
+            });
         }
 
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
@@ -234,7 +251,10 @@ where
 
     /// Whether it is time for [`evaluate`](Self::evaluate).
     pub fn is_evaluation_due(&self) -> bool {
-        self.progress.step.is_multiple_of(self.config.evaluate_every) || self.is_done()
+        self.progress
+            .step
+            .is_multiple_of(self.config.evaluate_every)
+            || self.is_done()
     }
 
     /// Scores the network on `validation`, adds a point to the curve and decides whether the decay
@@ -305,7 +325,9 @@ where
     fn loss(&self, logits: Tensor<B, 5>, targets: Tensor<B, 4, Int>) -> Tensor<B, 1> {
         let [batch, time, classes, height, width] = logits.dims();
         let positions = batch * time * height * width;
-        let logits = logits.permute([0, 1, 3, 4, 2]).reshape([positions, classes]);
+        let logits = logits
+            .permute([0, 1, 3, 4, 2])
+            .reshape([positions, classes]);
         self.loss.forward(logits, targets.reshape([positions]))
     }
 }
@@ -313,7 +335,11 @@ where
 /// Whether the score's highest point is more than `patience` points ago.
 fn stands_still(curve: &[Point], patience: usize) -> bool {
     let highest = curve.iter().enumerate().fold(0, |highest, (index, point)| {
-        if point.all > curve[highest].all { index } else { highest }
+        if point.all > curve[highest].all {
+            index
+        } else {
+            highest
+        }
     });
     curve.len() > highest + patience
 }

@@ -39,7 +39,8 @@ pub struct Object {
 impl Object {
     /// The `[row, column]` of the map's cell that its centre lies in.
     pub fn cell(&self) -> [usize; 2] {
-        self.center.map(|center| (center as usize / CELL).min(MAP - 1))
+        self.center
+            .map(|center| (center as usize / CELL).min(MAP - 1))
     }
 }
 
@@ -64,7 +65,10 @@ impl Sprite {
     }
 
     fn object(&self) -> Object {
-        Object { class: self.class, center: self.corner.map(|corner| corner + SPRITE as f32 / 2.0) }
+        Object {
+            class: self.class,
+            center: self.corner.map(|corner| corner + SPRITE as f32 / 2.0),
+        }
     }
 
     /// Moves on by a frame, bouncing off the edges.
@@ -72,7 +76,11 @@ impl Sprite {
         for (corner, velocity) in self.corner.iter_mut().zip(&mut self.velocity) {
             *corner += *velocity;
             if *corner < 0.0 || *corner > SPAN {
-                *corner = if *corner < 0.0 { -*corner } else { 2.0 * SPAN - *corner };
+                *corner = if *corner < 0.0 {
+                    -*corner
+                } else {
+                    2.0 * SPAN - *corner
+                };
                 *velocity = -*velocity;
             }
         }
@@ -124,7 +132,9 @@ impl Iterator for Video {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut frame = Frame::black();
-        self.sprites.iter().for_each(|sprite| sprite.draw(&mut frame));
+        self.sprites
+            .iter()
+            .for_each(|sprite| sprite.draw(&mut frame));
         let objects = self.sprites.each_ref().map(Sprite::object);
         self.sprites.iter_mut().for_each(Sprite::advance);
         Some((frame, objects))
@@ -134,7 +144,11 @@ impl Iterator for Video {
 /// The middle [`SPRITE`] by [`SPRITE`] pixels of a digit, as ink from 0 to 1.
 fn middle(digits: &Digits, index: usize) -> Vec<f32> {
     let margin = digits.size().map(|side| side.saturating_sub(SPRITE) / 2);
-    let rows = digits.image(index).chunks_exact(digits.size()[1]).skip(margin[0]).take(SPRITE);
+    let rows = digits
+        .image(index)
+        .chunks_exact(digits.size()[1])
+        .skip(margin[0])
+        .take(SPRITE);
     rows.flat_map(|row| row.iter().skip(margin[1]).take(SPRITE))
         .map(|pixel| f32::from(*pixel) / 255.0)
         .collect()
@@ -148,7 +162,9 @@ mod tests {
     fn a_video_depends_on_seed_and_index_alone() {
         let digits = Digits::embedded().unwrap();
         let video = |seed, index| -> Vec<_> {
-            Video::new(&digits, Split::Train, seed, index).take(30).collect()
+            Video::new(&digits, Split::Train, seed, index)
+                .take(30)
+                .collect()
         };
         let first = video(1, 2);
         assert!(first == video(1, 2));
@@ -160,15 +176,20 @@ mod tests {
     fn digits_stay_in_the_picture_and_keep_moving() {
         let digits = Digits::embedded().unwrap();
         for index in 0..20 {
-            let frames: Vec<_> =
-                Video::new(&digits, Split::Train, 0, index).take(200).map(|shot| shot.1).collect();
+            let frames: Vec<_> = Video::new(&digits, Split::Train, 0, index)
+                .take(200)
+                .map(|shot| shot.1)
+                .collect();
             for (before, after) in frames.iter().zip(&frames[1..]) {
                 for (before, after) in before.iter().zip(after) {
                     assert_eq!(before.class, after.class);
                     assert_ne!(before.center, after.center);
                     let margin = SPRITE as f32 / 2.0;
                     let inside = margin..=SIDE as f32 - margin;
-                    assert!(after.center.iter().all(|at| inside.contains(at)), "{after:?}");
+                    assert!(
+                        after.center.iter().all(|at| inside.contains(at)),
+                        "{after:?}"
+                    );
                 }
             }
         }
@@ -183,7 +204,10 @@ mod tests {
         let ink = frame.pixels().iter().sum::<f32>();
         let weighted = |axis: fn(usize) -> usize| {
             let pixels = frame.pixels().iter().enumerate();
-            pixels.map(|(at, pixel)| axis(at) as f32 * pixel).sum::<f32>() / ink
+            pixels
+                .map(|(at, pixel)| axis(at) as f32 * pixel)
+                .sum::<f32>()
+                / ink
         };
         let [row, column] = objects[0].center;
         assert!((weighted(|at| at / SIDE) - row).abs() < 3.0);
