@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Record, Recorder, RecorderError};
 use burn::tensor::backend::Backend;
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 use thiserror::Error;
 
 /// Why a file could not be written or read.
@@ -39,7 +39,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let write = || {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
-        let mut file = NamedTempFile::new_in(folder)?;
+        let mut file = temporary_file().tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.persist(path)?;
         Ok(())
@@ -48,6 +48,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         path: path.into(),
         source,
     })
+}
+
+/// Temporary files are private by default; these become files like any other.
+fn temporary_file() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder
 }
 
 /// Saves a Burn record at full precision: loaded again, it has the same bits.

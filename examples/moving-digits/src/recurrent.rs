@@ -100,6 +100,10 @@ fn bottleneck_lstm() -> BottleneckLstmConfig {
 }
 
 /// A recurrent layer from [`FEATURES`] to as many channels.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network holds one, and Burn derives no module in a box"
+)]
 #[derive(Module, Debug)]
 pub enum Recurrent<B: Backend> {
     /// See [`Layer::ConvLstm`].

@@ -124,7 +124,7 @@ mod tests {
         let mut options = DecodeOptions::new();
         options.set_color_output(ColorOutput::RGBA);
         let mut decoder = options.read_info(file.as_slice()).unwrap();
-        let mut screen = vec![0; 6 * 4 * 4];
+        let mut screen = [0; 6 * 4 * 4];
         for picture in [first, second] {
             let frame = decoder.read_next_frame().unwrap().unwrap();
             assert_eq!(frame.delay, 25);
