@@ -254,5 +254,8 @@ fn a_clone_of_a_fresh_cell_is_the_same_cell() {
     let cell = BottleneckLstmConfig::new(3, 4).init::<Flex>(&Default::default());
     let clone = cell.clone();
     assert_eq!(clone.gates.val().into_data(), cell.gates.val().into_data());
-    assert_eq!(clone.depthwise.val().into_data(), cell.depthwise.val().into_data());
+    assert_eq!(
+        clone.depthwise.val().into_data(),
+        cell.depthwise.val().into_data()
+    );
 }
