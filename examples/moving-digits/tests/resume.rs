@@ -23,7 +23,11 @@ fn config(layer: Layer) -> TrainingConfig {
     TrainingConfig {
         layer,
         seed: 3,
-        schedule: Schedule { peak: 1e-2, warm_up: 3, decay: 8 },
+        schedule: Schedule {
+            peak: 1e-2,
+            warm_up: 3,
+            decay: 8,
+        },
         duration: Duration::Steps(8),
         batch: 2,
         chunk: 3,
@@ -62,7 +66,13 @@ fn outcome(trainer: &Train<'_>) -> (Bits, Progress) {
     (bits, trainer.progress().clone())
 }
 
-fn interrupted(digits: &Digits, layer: Layer, at: usize, validation: &[Clip], file: &Path) -> (Bits, Progress) {
+fn interrupted(
+    digits: &Digits,
+    layer: Layer,
+    at: usize,
+    validation: &[Clip],
+    file: &Path,
+) -> (Bits, Progress) {
     let mut first = trainer(digits, layer);
     train(&mut first, at, validation);
     first.save(file).unwrap();
@@ -99,7 +109,10 @@ fn the_carried_state_matters_to_the_bits() {
     let digits = Digits::embedded().unwrap();
     let mut carried = trainer(&digits, Layer::BottleneckLstm);
     train(&mut carried, 2, &[]);
-    let fresh = TrainingConfig { chunks: 1, ..config(Layer::BottleneckLstm) };
+    let fresh = TrainingConfig {
+        chunks: 1,
+        ..config(Layer::BottleneckLstm)
+    };
     let mut fresh: Train<'_> = Trainer::new(fresh, &digits, CpuRunner::new(), Default::default());
     fresh.step().unwrap();
     fresh.step().unwrap();
