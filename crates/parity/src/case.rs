@@ -5,9 +5,12 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 
-use crate::kinks;
+use crate::kinks::{self, Survey};
 use crate::parameters::{self, Named};
 use crate::{compare, random::Random};
+
+/// The deviation of a drawn cell state: large enough that a bound of the state is reached.
+const STATE: f64 = 4.0;
 
 /// A cell's parameters, a sequence, and the state that it starts from.
 #[derive(Debug, Clone)]
@@ -48,7 +51,8 @@ impl Case {
             let deviation = match name.as_str() {
                 "bottleneck" => (2.0 / fan_in).sqrt(),
                 "depthwise" | "bottleneck_depthwise" | "gates" => (1.0 / fan_in).sqrt(),
-                "initial_cell" | "initial_hidden" => 1.0,
+                "initial_cell" => STATE,
+                "initial_hidden" => 1.0,
                 _ => 0.3,
             };
             (name, random.tensor(&fresh.shape, deviation))
@@ -57,8 +61,7 @@ impl Case {
         let xs = random.tensor(&[batch, time, config.input_channels, height, width], 1.0);
         let state = [batch, config.hidden_channels, height, width];
         let start = (config.learned_state == LearnedState::None)
-            // Large enough that a bound of the state is reached.
-            .then(|| [random.tensor(&state, 3.0), random.tensor(&state, 1.0)]);
+            .then(|| [random.tensor(&state, STATE), random.tensor(&state, 1.0)]);
         Self {
             name: name.to_string(),
             config: config.clone(),
@@ -68,25 +71,22 @@ impl Case {
         }
     }
 
-    /// A case as [`draw`](Self::draw) makes it, with a distance of at least `margin` between any
-    /// value and the kinks of its activation: the first of the seeds from `seed` on that has it.
+    /// The first case that `suits`, of those that [`draw`](Self::draw) makes from `seed` on.
     ///
     /// # Panics
     ///
-    /// If none of 100 seeds has it, which means that the case is too large for the margin.
-    pub fn draw_clear(
+    /// If a thousand do not, which means that the case is too large for what is asked of it.
+    pub fn find(
         name: &str,
         config: &BottleneckLstmConfig,
         sizes: [usize; 4],
         seed: u64,
-        margin: f64,
+        suits: impl Fn(Survey) -> bool,
     ) -> Self {
-        (0..100)
+        (0..1000)
             .map(|attempt| Self::draw(name, config, sizes, seed.wrapping_mul(1000) + attempt))
-            .find(|case| kinks::distance(case) >= margin)
-            .unwrap_or_else(|| {
-                panic!("{name}: some value is within {margin} of a kink in any draw")
-            })
+            .find(|case| suits(kinks::survey(case)))
+            .unwrap_or_else(|| panic!("{name}: no draw suits"))
     }
 
     /// The case in a backend's default element type.

@@ -1,4 +1,5 @@
-//! How far a case keeps from the kinks of its activations, where gradients jump.
+//! Where the values of a case lie: how far from the kinks of its activations, where gradients
+//! jump, and whether they reach the bound of the state.
 
 use bottleneck_lstm::{Activation, BottleneckLstm, BottleneckLstmConfig};
 use burn::tensor::{DType, Tensor};
@@ -7,9 +8,19 @@ use burn_flex::Flex;
 use crate::case::Case;
 use crate::{compare, parameters};
 
-/// The smallest distance of any value of the case to a kink, or to a tie of the maximum that
-/// `scale_state` divides by.
-pub fn distance(case: &Case) -> f64 {
+/// Where the values of a case lie.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Survey {
+    /// The smallest distance of any value to a kink, or to a tie of the maximum that `scale_state`
+    /// divides by.
+    pub distance: f64,
+    /// Whether some state is clipped or scaled, where the configuration says so; true where it
+    /// does not.
+    pub bounded: bool,
+}
+
+/// Runs `case` and looks at its values.
+pub fn survey(case: &Case) -> Survey {
     let loaded = case.load_as::<Flex>(DType::F64);
     let config = &case.config;
     // The cell without an activation shows what it would be applied to.
@@ -22,6 +33,7 @@ pub fn distance(case: &Case) -> f64 {
     let bare_candidate = bare(config.clone().with_activation(identity));
 
     let mut distance = f64::INFINITY;
+    let mut bounded = config.clip_state.is_none() && !config.scale_state;
     let mut state = loaded.start();
     for step in 0..loaded.xs.dims()[1] {
         let x = loaded.frame(step);
@@ -36,6 +48,7 @@ pub fn distance(case: &Case) -> f64 {
         let (next, gates) = loaded.cell.step_traced(x, Some(state.clone()));
         let mut cell = gates.forget * state.cell + gates.input * gates.candidate;
         if let Some(clip) = config.clip_state {
+            bounded |= largest_of(cell.clone().abs()) > clip;
             distance = distance
                 .min(to(cell.clone(), clip))
                 .min(to(cell.clone(), -clip));
@@ -46,12 +59,12 @@ pub fn distance(case: &Case) -> f64 {
             let len = hidden / config.groups * height * width;
             let groups = cell.reshape([batch * config.groups, len]);
             let largest = groups.clone().max_dim(1);
+            bounded |= largest_of(largest.clone()) > 6.0;
             distance = distance.min(to(largest.clone(), 6.0));
             if len > 1 {
                 let top = groups.clone().topk(2, 1);
                 let ties = top.clone().narrow(1, 0, 1) - top.narrow(1, 1, 1);
-                distance =
-                    distance.min(compare::values(ties).iter::<f64>().fold(f64::MAX, f64::min));
+                distance = distance.min(-largest_of(-ties));
             }
             cell = (groups / largest.div_scalar(6.0).clamp_min(1.0))
                 .reshape([batch, hidden, height, width]);
@@ -59,7 +72,13 @@ pub fn distance(case: &Case) -> f64 {
         distance = distance.min(of_activation(config.activation, cell));
         state = next;
     }
-    distance
+    Survey { distance, bounded }
+}
+
+fn largest_of<const D: usize>(x: Tensor<Flex, D>) -> f64 {
+    compare::values(x)
+        .iter::<f64>()
+        .fold(f64::NEG_INFINITY, f64::max)
 }
 
 fn of_activation(activation: Activation, x: Tensor<Flex, 4>) -> f64 {
