@@ -1,21 +1,13 @@
 //! How the networks learned, as a chart.
 
 use super::canvas::{Align, Canvas, Color, PictureError, TextStyle, text_width};
+use crate::recurrent::Layer;
 use crate::training::Point;
 
 const BACKGROUND: Color = [0xff, 0xff, 0xff];
 const GRID: Color = [0xe4, 0xe8, 0xec];
 const TEXT: Color = [0x1f, 0x27, 0x30];
 const MUTED: Color = [0x66, 0x70, 0x7c];
-/// Colours that are told apart by the colour-blind too (Okabe and Ito).
-const LINES: [Color; 5] = [
-    [0x7a, 0x84, 0x90],
-    [0xe6, 0x9f, 0x00],
-    [0x00, 0x72, 0xb2],
-    [0x00, 0x9e, 0x73],
-    [0xcc, 0x79, 0xa7],
-];
-
 const SIZE: [u32; 2] = [1120, 470];
 const TITLE: TextStyle = TextStyle {
     size: 17.0,
@@ -31,8 +23,8 @@ const LABEL: TextStyle = TextStyle {
 /// The training of one network.
 #[derive(Debug, Clone, Copy)]
 pub struct Curve<'a> {
-    /// Its name; curves of one name share a colour.
-    pub name: &'a str,
+    /// Its recurrent layer, which has a colour of its own.
+    pub layer: Layer,
     /// Its points.
     pub points: &'a [Point],
 }
@@ -44,19 +36,6 @@ pub struct Curve<'a> {
 /// If it cannot be drawn.
 pub fn training_chart(curves: &[Curve<'_>]) -> Result<Canvas, PictureError> {
     let mut canvas = Canvas::new(SIZE[0], SIZE[1], BACKGROUND)?;
-    let mut names: Vec<&str> = Vec::new();
-    for curve in curves {
-        if !names.contains(&curve.name) {
-            names.push(curve.name);
-        }
-    }
-    let color = |curve: &Curve<'_>| {
-        let index = names
-            .iter()
-            .position(|name| *name == curve.name)
-            .unwrap_or(0);
-        LINES[index % LINES.len()]
-    };
     let points = || curves.iter().flat_map(|curve| curve.points);
     let steps = points().map(|point| point.step).max().unwrap_or(1).max(1) as f32;
     let losses = points()
@@ -77,7 +56,7 @@ pub fn training_chart(curves: &[Curve<'_>]) -> Result<Canvas, PictureError> {
     };
     score.draw(&mut canvas, "F1 on validation digits");
     for curve in curves {
-        let color = color(curve);
+        let color = color(curve.layer);
         let series = |value: fn(&Point) -> f64| -> Vec<[f32; 2]> {
             curve
                 .points
@@ -89,17 +68,27 @@ pub fn training_chart(curves: &[Curve<'_>]) -> Result<Canvas, PictureError> {
         score.plot(&mut canvas, &series(|point| point.clean), color, true);
         score.plot(&mut canvas, &series(|point| point.damaged), color, false);
     }
-    let entries = names
-        .iter()
-        .enumerate()
-        .map(|(index, name)| (LINES[index % LINES.len()], false, *name));
+    let layers = Layer::ALL
+        .into_iter()
+        .filter(|layer| curves.iter().any(|c| c.layer == *layer));
+    let entries = layers.map(|layer| (color(layer), false, layer.name()));
     let kinds = [
         (MUTED, false, "damaged frames"),
         (MUTED, true, "clean frames"),
     ];
     legend(&mut canvas, 70.0, entries);
-    legend(&mut canvas, 820.0, kinds.into_iter());
+    legend(&mut canvas, 810.0, kinds.into_iter());
     Ok(canvas)
+}
+
+/// Colours that are told apart by the colour-blind too (Okabe and Ito).
+fn color(layer: Layer) -> Color {
+    match layer {
+        Layer::NoMemory => [0x7a, 0x84, 0x90],
+        Layer::ConvLstm => [0xe6, 0x9f, 0x00],
+        Layer::ConvGru => [0x00, 0x72, 0xb2],
+        Layer::BottleneckLstm => [0x00, 0x9e, 0x73],
+    }
 }
 
 fn legend<'a>(
@@ -211,19 +200,24 @@ mod tests {
         ];
         let curves = [
             Curve {
-                name: "a",
+                layer: Layer::ConvGru,
                 points: &down,
             },
             Curve {
-                name: "b",
+                layer: Layer::BottleneckLstm,
                 points: &up,
             },
         ];
         let canvas = training_chart(&curves).unwrap();
-        for color in &LINES[..2] {
-            assert!(canvas.pixels().filter(|pixel| pixel == color).count() > 200);
-        }
-        assert!(!canvas.pixels().any(|pixel| pixel == LINES[2]));
+        let inked = |layer| {
+            canvas
+                .pixels()
+                .filter(|pixel| *pixel == color(layer))
+                .count()
+        };
+        assert!(inked(Layer::ConvGru) > 200);
+        assert!(inked(Layer::BottleneckLstm) > 200);
+        assert_eq!(inked(Layer::ConvLstm), 0);
         training_chart(&[]).unwrap();
     }
 }

@@ -138,7 +138,9 @@ impl Film<'_> {
                 let panel = &self.panels[network];
                 let belief = &panel.beliefs[frame];
                 view.draw_belief(canvas, belief);
-                let seen = belief.detections(panel.threshold);
+                let mut seen = belief.detections(panel.threshold);
+                // The surest is drawn last, over the others.
+                seen.sort_by(|a, b| a.score.total_cmp(&b.score));
                 let found = matches(&seen, &self.clip.truth[frame]);
                 for (detection, object) in seen.iter().zip(found) {
                     let color = if object.is_some() { RIGHT } else { WRONG };
