@@ -130,7 +130,8 @@ pub fn each_result_has_its_own<B: AutodiffBackend, R: CellRunner<B>>(runner: &R)
     }
 }
 
-/// After two optimiser steps over a sequence every trainable parameter has moved, and no frozen one.
+/// After two optimiser steps over a sequence every trainable parameter has moved, and no frozen
+/// one.
 pub fn an_optimiser_moves_what_trains<B: AutodiffBackend, R: CellRunner<B>>(runner: &R) {
     for fixture in fixtures() {
         let (case, loss) = (fixture.case(), Loss::of(&fixture));
