@@ -71,7 +71,8 @@ pub(crate) fn project_input<B: Backend>(
     };
     let bias = cell.depthwise_bias.as_ref().map(|bias| bias.val());
     let frames = if groups > 1 {
-        frames.repeat_dim(1, groups)
+        // Not `repeat_dim`, whose gradient in Burn 0.21 takes tiles for interleaved copies.
+        Tensor::cat(vec![frames; groups], 1)
     } else {
         frames
     };
