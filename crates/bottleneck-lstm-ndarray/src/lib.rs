@@ -6,8 +6,10 @@ mod kernels;
 mod pack;
 mod runner;
 mod stream;
+mod sums;
 mod threads;
 
 pub use backend::CpuBackend;
+pub use kernels::instructions::Instructions;
 pub use runner::{CpuRunner, Recording};
 pub use stream::Stream;

@@ -2,9 +2,10 @@
 
 use crate::kernels::Plan;
 use crate::kernels::depthwise;
-use crate::kernels::gates::Peepholes;
-use crate::kernels::gemm::Matrix;
-use crate::kernels::layout;
+use crate::kernels::gates::GateWeights;
+use crate::kernels::instructions::Instructions;
+use crate::kernels::lanes::{LANES, Octet};
+use crate::kernels::product::{Block, EMPTY, Pack, pack_transposed};
 
 /// A cell's weights as Burn has them; see the fields of `BottleneckLstm` for the shapes.
 #[derive(Debug, Clone)]
@@ -19,27 +20,38 @@ pub(crate) struct Weights<T, O = Option<T>> {
     pub peepholes: Option<[T; 3]>,
 }
 
-/// A cell's weights, packed.
+/// A cell's weights, packed for the forward pass.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
-    /// Kernels over the input of each group, `[k * k, input]`.
-    pub input_kernels: Vec<Vec<f32>>,
-    /// `[input]`
-    pub input_bias: Option<Vec<f32>>,
-    /// Kernels over the hidden state, `[k * k, hidden]`.
-    pub hidden_kernels: Option<Vec<f32>>,
-    /// `[hidden, input + m]`
-    pub bottleneck: Vec<f32>,
-    /// `[hidden]`
-    pub bottleneck_bias: Vec<f32>,
-    /// Kernels over the bottleneck, `[k * k, hidden]`.
-    pub bottleneck_kernels: Vec<f32>,
-    /// `[4 * hidden, m]`
-    pub gates: Vec<f32>,
-    /// `[4 * hidden]`, the forget bias added.
-    pub gates_bias: Vec<f32>,
-    /// `[1 or area, hidden]`
-    pub peepholes: Option<Peepholes<Vec<f32>>>,
+    /// Kernels over the input, `[input octets, groups, k * k]`.
+    pub input_kernels: Vec<Octet>,
+    /// `[input octets]`
+    pub input_bias: Vec<Octet>,
+    /// Kernels over the hidden state, `[hidden octets, k * k]`; empty if there are none.
+    pub hidden_kernels: Vec<Octet>,
+    /// `[groups, pairs of octets, input octets + octets of a group]`
+    pub bottleneck: Vec<Block>,
+    /// `[groups, pairs of octets]`
+    pub bottleneck_bias: Vec<[Octet; 2]>,
+    /// Kernels over the bottleneck, `[hidden octets, k * k]`.
+    pub bottleneck_kernels: Vec<Octet>,
+    /// `[groups, octets, 2, octets of a group]`
+    pub gates: Vec<Block>,
+    /// Input gate, candidate, forget gate with the forget bias, output gate, `[hidden octets]`.
+    pub gates_bias: Vec<[Octet; 4]>,
+    /// Of input, forget and output gate, `[hidden octets, 1 or area]`.
+    pub peepholes: Option<[Vec<Octet>; 3]>,
+}
+
+/// Weights of the pointwise convolutions with inputs and outputs exchanged, for the backward pass.
+#[derive(Debug, Clone)]
+pub(crate) struct Transposed {
+    /// From the gates, `[groups, pairs of octets, 4, octets of a group]`.
+    pub gates: Vec<Block>,
+    /// From the bottleneck to the hidden state, `[groups, pairs of octets, octets of a group]`.
+    pub hidden: Vec<Block>,
+    /// From the bottleneck to the input, `[groups, pairs of input octets, octets of a group]`.
+    pub input: Vec<Block>,
 }
 
 impl Packed {
@@ -48,101 +60,275 @@ impl Packed {
     /// # Panics
     ///
     /// If a weight has another size than the plan says, as a record of another cell may.
-    pub(crate) fn new(plan: &Plan, weights: &Weights<&[f32]>, forget_bias: f64) -> Self {
-        let Plan {
-            input,
-            hidden,
-            kernel,
-            groups,
-            ..
-        } = *plan;
-        let (m, taps) = (plan.group(), kernel * kernel);
-        let size = |name: &str, expected: usize, found: &[f32]| {
-            assert_eq!(
-                expected,
-                found.len(),
-                "{name} has another number of values than its cell"
-            );
-        };
-        let over_hidden = if plan.depthwise_hidden { m } else { 0 };
-        size(
-            "depthwise",
-            groups * (input + over_hidden) * taps,
-            weights.depthwise,
-        );
-        size("bottleneck", hidden * (input + m), weights.bottleneck);
-        size("bottleneck_bias", hidden, weights.bottleneck_bias);
-        size(
-            "bottleneck_depthwise",
-            hidden * taps,
-            weights.bottleneck_depthwise,
-        );
-        size("gates", 4 * hidden * m, weights.gates);
-
-        let mut input_kernels = Vec::with_capacity(groups);
-        let mut hidden_weights = Vec::new();
-        for group in weights.depthwise.chunks_exact((input + over_hidden) * taps) {
-            let (over_input, over_hidden) = group.split_at(input * taps);
-            input_kernels.push(depthwise::pack(over_input, kernel));
-            hidden_weights.extend_from_slice(over_hidden);
+    pub(crate) fn new(
+        plan: &Plan,
+        weights: &Weights<&[f32]>,
+        forget_bias: f64,
+        instructions: Instructions,
+    ) -> Self {
+        check(plan, weights);
+        let (m, taps) = (plan.group(), plan.taps());
+        let size = (plan.input + plan.over_hidden()) * taps;
+        let mut input_kernels = vec![Octet::ZERO; plan.input_octets() * plan.groups * taps];
+        let mut hidden_kernels = Vec::new();
+        for (group, weights) in weights.depthwise.chunks_exact(size).enumerate() {
+            let (input, hidden) = weights.split_at(plan.input * taps);
+            let packed = depthwise::pack(input, plan.map.kernel);
+            for (octet, kernel) in packed.chunks_exact(taps).enumerate() {
+                let at = (octet * plan.groups + group) * taps;
+                input_kernels[at..at + taps].copy_from_slice(kernel);
+            }
+            hidden_kernels.extend(depthwise::pack(hidden, plan.map.kernel));
         }
-        let mut gates_bias = match weights.gates_bias {
-            Some(bias) => bias.to_vec(),
-            None => vec![0.0; 4 * hidden],
-        };
-        size("gates_bias", 4 * hidden, &gates_bias);
-        for group in gates_bias.chunks_exact_mut(4 * m) {
-            group[m..2 * m]
-                .iter_mut()
-                .for_each(|bias| *bias += forget_bias as f32);
-        }
+        let bottleneck_kernels = weights
+            .bottleneck_depthwise
+            .chunks_exact(m * taps)
+            .flat_map(|group| depthwise::pack(group, plan.map.kernel))
+            .collect();
         Self {
             input_kernels,
-            input_bias: weights.depthwise_bias.map(<[f32]>::to_vec),
-            hidden_kernels: plan
-                .depthwise_hidden
-                .then(|| depthwise::pack(&hidden_weights, kernel)),
-            bottleneck: weights.bottleneck.to_vec(),
-            bottleneck_bias: weights.bottleneck_bias.to_vec(),
-            bottleneck_kernels: depthwise::pack(weights.bottleneck_depthwise, kernel),
-            gates: weights.gates.to_vec(),
-            gates_bias,
-            peepholes: weights.peepholes.map(|weights| {
-                Peepholes(weights.map(|weights| {
-                    let mut packed = vec![0.0; weights.len()];
-                    layout::to_channels_last(weights, &mut packed, hidden, weights.len() / hidden);
-                    packed
-                }))
+            input_bias: match weights.depthwise_bias {
+                Some(bias) => bias.chunks(LANES).map(octet).collect(),
+                None => vec![Octet::ZERO; plan.input_octets()],
+            },
+            hidden_kernels,
+            bottleneck: bottleneck(plan, weights.bottleneck, instructions),
+            bottleneck_bias: weights
+                .bottleneck_bias
+                .chunks_exact(m)
+                .flat_map(|group| group.chunks(2 * LANES))
+                .map(|pair| {
+                    let (left, right) = pair.split_at(LANES.min(pair.len()));
+                    [octet(left), octet(right)]
+                })
+                .collect(),
+            bottleneck_kernels,
+            gates: gates(plan, weights.gates, instructions),
+            gates_bias: gates_bias(plan, weights.gates_bias, forget_bias as f32),
+            peepholes: weights
+                .peepholes
+                .map(|all| all.map(|weights| peephole(plan, weights))),
+        }
+    }
+
+    /// The panels of a group's bottleneck.
+    pub(crate) fn group_bottleneck(&self, plan: &Plan, group: usize) -> &[Block] {
+        part(&self.bottleneck, plan.groups, group)
+    }
+
+    /// The bias of a group's bottleneck.
+    pub(crate) fn group_bottleneck_bias(&self, plan: &Plan, group: usize) -> &[[Octet; 2]] {
+        part(&self.bottleneck_bias, plan.groups, group)
+    }
+
+    /// The weights of a group's gates.
+    pub(crate) fn group_gates(&self, plan: &Plan, group: usize) -> GateWeights<'_> {
+        GateWeights {
+            panels: part(&self.gates, plan.groups, group),
+            bias: part(&self.gates_bias, plan.groups, group),
+            peepholes: self.peepholes.as_ref().map(|all| {
+                all.each_ref()
+                    .map(|weights| part(weights, plan.groups, group))
             }),
         }
     }
+}
 
-    /// The columns over the input of a group's rows of the bottleneck, `[m, input]`.
-    pub(crate) fn bottleneck_input(&self, plan: &Plan, group: usize) -> Matrix<'_> {
-        let stride = plan.input + plan.group();
-        Matrix::new(
-            self.group_rows(plan, group),
-            plan.group(),
-            plan.input,
-            stride,
-        )
+impl Transposed {
+    /// Packs `weights`, which [`Packed::new`] has accepted.
+    pub(crate) fn new(plan: &Plan, weights: &Weights<&[f32]>) -> Self {
+        let (groups, input, m) = (plan.groups, plan.input, plan.group());
+        let (octets, pairs) = (plan.group_octets(), plan.group_octets().div_ceil(2));
+        let mut gates = vec![EMPTY; groups * pairs * 4 * octets];
+        let mut hidden = vec![EMPTY; groups * pairs * octets];
+        let mut over_input = vec![EMPTY; groups * plan.input_octets().div_ceil(2) * octets];
+        let columns = |from: usize, size: usize| (from + 2 * LANES).min(size) - from;
+        for group in 0..groups {
+            let rows = &weights.gates[group * 4 * m * m..][..4 * m * m];
+            for (pair, panel) in part_mut(&mut gates, groups, group)
+                .chunks_exact_mut(4 * octets)
+                .enumerate()
+            {
+                let from = pair * 2 * LANES;
+                for (gate, blocks) in panel.chunks_exact_mut(octets).enumerate() {
+                    let rows = &rows[gate * m * m + from..];
+                    pack_transposed(rows, m, m, columns(from, m), blocks);
+                }
+            }
+            let stride = input + m;
+            let rows = &weights.bottleneck[group * m * stride..][..m * stride];
+            let halves = [(&mut over_input, 0, input), (&mut hidden, input, m)];
+            for (panels, offset, size) in halves {
+                for (pair, blocks) in part_mut(panels, groups, group)
+                    .chunks_exact_mut(octets)
+                    .enumerate()
+                {
+                    let from = pair * 2 * LANES;
+                    let rows = &rows[offset + from..];
+                    pack_transposed(rows, m, stride, columns(from, size), blocks);
+                }
+            }
+        }
+        Self {
+            gates,
+            hidden,
+            input: over_input,
+        }
     }
+}
 
-    /// The columns over the hidden state of a group's rows of the bottleneck, `[m, m]`.
-    pub(crate) fn bottleneck_hidden(&self, plan: &Plan, group: usize) -> Matrix<'_> {
-        let stride = plan.input + plan.group();
-        let rows = &self.group_rows(plan, group)[plan.input..];
-        Matrix::new(rows, plan.group(), plan.group(), stride)
+/// The part of `all` that belongs to `group`.
+pub(crate) fn part<T>(all: &[T], groups: usize, group: usize) -> &[T] {
+    let size = all.len() / groups;
+    &all[group * size..][..size]
+}
+
+/// As [`part`].
+pub(crate) fn part_mut<T>(all: &mut [T], groups: usize, group: usize) -> &mut [T] {
+    let size = all.len() / groups;
+    &mut all[group * size..][..size]
+}
+
+fn check(plan: &Plan, weights: &Weights<&[f32]>) {
+    let size = |name: &str, expected: usize, found: &[f32]| {
+        assert_eq!(
+            expected,
+            found.len(),
+            "{name} has another number of values than its cell"
+        );
+    };
+    let (groups, hidden, m, taps) = (plan.groups, plan.hidden, plan.group(), plan.taps());
+    let kernels = groups * (plan.input + plan.over_hidden());
+    size("depthwise", kernels * taps, weights.depthwise);
+    size("bottleneck", hidden * (plan.input + m), weights.bottleneck);
+    size("bottleneck_bias", hidden, weights.bottleneck_bias);
+    size(
+        "bottleneck_depthwise",
+        hidden * taps,
+        weights.bottleneck_depthwise,
+    );
+    size("gates", 4 * hidden * m, weights.gates);
+    if let Some(bias) = weights.depthwise_bias {
+        size("depthwise_bias", plan.input, bias);
     }
-
-    fn group_rows(&self, plan: &Plan, group: usize) -> &[f32] {
-        let size = plan.group() * (plan.input + plan.group());
-        &self.bottleneck[group * size..][..size]
+    if let Some(bias) = weights.gates_bias {
+        size("gates_bias", 4 * hidden, bias);
     }
+    for weights in weights.peepholes.iter().flatten() {
+        let positions = if plan.pinned { plan.area() } else { 1 };
+        size("a peephole", hidden * positions, weights);
+    }
+}
 
-    /// A group's rows of the gates, `[4 * m, m]`.
-    pub(crate) fn group_gates(&self, plan: &Plan, group: usize) -> Matrix<'_> {
-        let m = plan.group();
-        Matrix::new(&self.gates[group * 4 * m * m..], 4 * m, m, m)
+fn octet(values: &[f32]) -> Octet {
+    let mut octet = Octet::ZERO;
+    octet.0[..values.len()].copy_from_slice(values);
+    octet
+}
+
+/// Up to eight rows of a matrix with lines of `stride`, from row `first` of `count` on.
+fn rows(matrix: &[f32], stride: usize, first: usize, count: usize) -> [&[f32]; LANES] {
+    std::array::from_fn(|i| match first + i < count {
+        true => &matrix[(first + i) * stride..][..stride],
+        false => &[],
+    })
+}
+
+/// Two times eight rows.
+fn both<'a>(left: [&'a [f32]; LANES], right: [&'a [f32]; LANES]) -> [&'a [f32]; 2 * LANES] {
+    std::array::from_fn(|i| if i < LANES { left[i] } else { right[i - LANES] })
+}
+
+fn bottleneck(plan: &Plan, weights: &[f32], instructions: Instructions) -> Vec<Block> {
+    let (input, m) = (plan.input, plan.group());
+    let stride = input + m;
+    let depth = plan.input_octets() + plan.group_octets();
+    let pairs = plan.group_octets().div_ceil(2);
+    let mut panels = vec![EMPTY; plan.groups * pairs * depth];
+    for (index, panel) in panels.chunks_exact_mut(depth).enumerate() {
+        let (group, pair) = (index / pairs, index % pairs);
+        let matrix = &weights[group * m * stride..][..m * stride];
+        let first = pair * 2 * LANES;
+        let rows = both(
+            rows(matrix, stride, first, m),
+            rows(matrix, stride, first + LANES, m),
+        );
+        let (over_input, over_hidden) = panel.split_at_mut(plan.input_octets());
+        let halves = [(0..input, over_input), (input..stride, over_hidden)];
+        for (columns, blocks) in halves {
+            let rows = rows.map(|row| row.get(columns.clone()).unwrap_or(&[]));
+            instructions.run(Pack { rows, blocks });
+        }
+    }
+    panels
+}
+
+fn gates(plan: &Plan, weights: &[f32], instructions: Instructions) -> Vec<Block> {
+    let (m, octets) = (plan.group(), plan.group_octets());
+    let mut panels = vec![EMPTY; plan.groups * octets * 2 * octets];
+    for (index, blocks) in panels.chunks_exact_mut(octets).enumerate() {
+        let (group, octet, pair) = (index / 2 / octets, index / 2 % octets, index % 2);
+        // Burn has input, forget, candidate, output gate.
+        let gates = [[0, 2], [1, 3]][pair].map(|gate| {
+            let matrix = &weights[(group * 4 + gate) * m * m..][..m * m];
+            rows(matrix, m, octet * LANES, m)
+        });
+        let rows = both(gates[0], gates[1]);
+        instructions.run(Pack { rows, blocks });
+    }
+    panels
+}
+
+fn gates_bias(plan: &Plan, bias: Option<&[f32]>, forget_bias: f32) -> Vec<[Octet; 4]> {
+    let (m, octets) = (plan.group(), plan.group_octets());
+    let mut packed = vec![[Octet::ZERO; 4]; plan.hidden_octets()];
+    for channel in 0..plan.hidden {
+        let (group, channel) = (channel / m, channel % m);
+        let to = &mut packed[group * octets + channel / LANES];
+        for (slot, gate) in [0, 2, 1, 3].into_iter().enumerate() {
+            let bias = bias.map_or(0.0, |bias| bias[(group * 4 + gate) * m + channel]);
+            let added = if gate == 1 { forget_bias } else { 0.0 };
+            to[slot].0[channel % LANES] = bias + added;
+        }
+    }
+    packed
+}
+
+/// Packs a peephole, `[hidden, 1 or area]`.
+fn peephole(plan: &Plan, weights: &[f32]) -> Vec<Octet> {
+    let (m, octets, pin) = (plan.group(), plan.group_octets(), plan.pin());
+    let mut packed = vec![Octet::ZERO; plan.hidden_octets() * pin];
+    for (channel, weights) in weights.chunks_exact(pin).enumerate() {
+        let (group, channel) = (channel / m, channel % m);
+        let to = &mut packed[(group * octets + channel / LANES) * pin..];
+        for (octet, weight) in to.iter_mut().zip(weights) {
+            octet.0[channel % LANES] = *weight;
+        }
+    }
+    packed
+}
+
+/// The reverse of packing a peephole.
+pub(crate) fn unpack_peephole(plan: &Plan, packed: &[Octet]) -> Vec<f32> {
+    let (m, octets, pin) = (plan.group(), plan.group_octets(), plan.pin());
+    let mut weights = vec![0.0; plan.hidden * pin];
+    for (channel, weights) in weights.chunks_exact_mut(pin).enumerate() {
+        let (group, channel) = (channel / m, channel % m);
+        let from = &packed[(group * octets + channel / LANES) * pin..];
+        for (weight, octet) in weights.iter_mut().zip(from) {
+            *weight = octet.0[channel % LANES];
+        }
+    }
+    weights
+}
+
+impl Plan {
+    /// Hidden channels of a group that the first depthwise convolution runs over.
+    pub(crate) fn over_hidden(&self) -> usize {
+        if self.depthwise_hidden {
+            self.group()
+        } else {
+            0
+        }
     }
 }

@@ -14,18 +14,29 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
 use crate::backend::CpuBackend;
-use crate::kernels::backward::{self, Wanted};
+use crate::kernels::backward::{self, Backward, Wanted};
 use crate::kernels::forward::{self, Scratch, State, Tape};
-use crate::kernels::{Plan, layout};
-use crate::pack::{Packed, Weights};
+use crate::kernels::instructions::Instructions;
+use crate::kernels::lanes::Octet;
+use crate::kernels::octets::{Gather, Scatter};
+use crate::kernels::share::Team;
+use crate::kernels::{Plan, depthwise};
+use crate::pack::{Packed, Transposed, Weights};
+use crate::sums::Sums;
 use crate::threads;
+
+/// Sums that the videos of a batch share: as many can be worked on at a time, and however many
+/// are, each sum has the same videos in the same order.
+const SUMS: usize = 8;
 
 /// Runs a [`BottleneckLstm`] on the CPU with fused kernels, forward and backward.
 ///
-/// It covers every variant in `f32`, on `NdArray` and `Flex` and on `Autodiff` of both. Other
-/// element types go to [`Reference`](bottleneck_lstm::Reference);
-/// [`is_fused`](CellRunner::is_fused) says which. The same input gives the same bits for any number
-/// of threads.
+/// It covers every variant in `f32` with kernels of 1, 3, 5 or 7, on `NdArray` and `Flex` and on
+/// `Autodiff` of both. Other element types, `f64` among them, and other kernel sizes go to
+/// [`Reference`](bottleneck_lstm::Reference); [`is_fused`](CellRunner::is_fused) says which. The
+/// same input gives the same bits for any number of threads, on the same [`Instructions`].
+///
+/// State smaller than 1e-30 in size becomes 0, so that none decays into denormal numbers.
 ///
 /// # Example
 ///
@@ -44,26 +55,64 @@ use crate::threads;
 /// let gradients = hs.square().mean().backward();
 /// assert!(cell.gates.val().grad(&gradients).is_some());
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct CpuRunner {
     threads: Option<usize>,
+    instructions: Instructions,
+}
+
+impl Default for CpuRunner {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl CpuRunner {
-    /// A runner that chooses its number of threads by the size of the work.
+    /// A runner that chooses its number of threads by the size of the work, on the best
+    /// instructions that the machine has.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            threads: None,
+            instructions: Instructions::best(),
+        }
     }
 
-    /// Sets the number of threads, at least one. The videos of a batch are spread over them.
+    /// Sets the number of threads, at least one. They come from rayon's pool, the global one or
+    /// that in which the call is made, and are no more than it has. The videos of a batch are
+    /// spread over them first, then the channels of a video.
     pub fn with_threads(self, n: usize) -> Self {
         Self {
             threads: Some(n.max(1)),
+            ..self
+        }
+    }
+
+    /// Sets the instructions; those that the machine lacks are replaced by
+    /// [`Instructions::Portable`].
+    pub fn with_instructions(self, instructions: Instructions) -> Self {
+        Self {
+            instructions,
+            ..self
+        }
+    }
+
+    /// The instructions that it runs on.
+    pub fn instructions(&self) -> Instructions {
+        match self.instructions.is_available() {
+            true => self.instructions,
+            false => Instructions::Portable,
         }
     }
 
     pub(crate) fn threads(&self, macs: usize) -> usize {
         threads::count(self.threads, macs)
+    }
+
+    pub(crate) fn team(&self, threads: usize) -> Team {
+        Team {
+            instructions: self.instructions,
+            threads,
+        }
     }
 }
 
@@ -108,24 +157,33 @@ runs_on!(NdArray);
 runs_on!(NdArray<f64>);
 runs_on!(Flex);
 
-/// Whether the kernels cover a cell: they are written for `f32`.
+/// Whether the kernels cover a cell.
 pub(crate) fn covers<B: Backend>(cell: &BottleneckLstm<B>) -> bool {
-    cell.bottleneck.val().dtype() == DType::F32
+    covers_all(cell.config(), cell.bottleneck.val().dtype())
+}
+
+/// The kernels are written for `f32` and a few kernel sizes.
+fn covers_all(config: &BottleneckLstmConfig, dtype: DType) -> bool {
+    dtype == DType::F32 && depthwise::covers(config.kernel_size)
 }
 
 /// What a forward pass leaves for the backward pass.
 #[derive(Clone)]
-pub struct Recording(Arc<Recorded>);
+pub struct Recording<B: CpuBackend>(Arc<Recorded<B>>);
 
-struct Recorded {
+#[derive(Clone)]
+struct Recorded<B: CpuBackend> {
     plan: Plan,
     packed: Packed,
+    transposed: Transposed,
     /// One a video.
     tapes: Vec<Tape>,
+    /// Contiguous.
+    xs: FloatTensor<B>,
     shapes: CellTensors<Shape>,
 }
 
-impl fmt::Debug for Recording {
+impl<B: CpuBackend> fmt::Debug for Recording<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recording")
             .field("plan", &self.0.plan)
@@ -135,10 +193,10 @@ impl fmt::Debug for Recording {
 }
 
 impl<B: CpuBackend> FusedCell<B> for CpuRunner {
-    type Tape = Recording;
+    type Tape = Recording<B>;
 
-    fn covers(&self, _config: &BottleneckLstmConfig, dtype: DType) -> bool {
-        dtype == DType::F32
+    fn covers(&self, config: &BottleneckLstmConfig, dtype: DType) -> bool {
+        covers_all(config, dtype)
     }
 
     fn forward(
@@ -147,26 +205,22 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         tensors: CellTensors<FloatTensor<B>>,
     ) -> (FloatTensor<B>, FloatTensor<B>) {
         let call = Call::<B>::new(config, tensors);
-        let (plan, packed) = (&call.plan, call.pack(config));
+        let plan = &call.plan;
+        let packed = Packed::new(
+            plan,
+            &weights::<B>(&call.tensors),
+            config.forget_bias,
+            self.instructions,
+        );
         let mut outputs = vec![0.0; call.batch * call.output_size()];
         let mut last = vec![0.0; call.batch * plan.state()];
-        let items = call.videos(&mut outputs, &mut last);
-        threads::map(
-            self.threads(call.batch * plan.macs()),
-            items,
-            |mut video| {
-                let scratch = &mut Scratch::default();
-                forward::run(
-                    plan,
-                    &packed,
-                    video.xs,
-                    &mut video.state,
-                    video.outputs,
-                    scratch,
-                );
-                layout::to_channels_first(&video.state.cell, video.last, plan.hidden, plan.area());
-            },
-        );
+        let videos = call.videos(&mut outputs, &mut last);
+        self.each(call.batch * plan.macs(), videos, |team, mut video| {
+            let mut state = video.start(plan, team);
+            let (xs, outputs, scratch) = (video.xs, &mut *video.outputs, &mut Scratch::default());
+            forward::run(plan, &packed, team, xs, &mut state, outputs, scratch);
+            video.finish(plan, team, &state);
+        });
         let [outputs_shape, last_shape] = call.result_shapes();
         (
             B::tensor(outputs, outputs_shape),
@@ -178,25 +232,29 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         &self,
         config: &BottleneckLstmConfig,
         tensors: CellTensors<FloatTensor<B>>,
-    ) -> (FloatTensor<B>, Recording) {
+    ) -> (FloatTensor<B>, Recording<B>) {
         let call = Call::<B>::new(config, tensors);
-        let (plan, packed) = (&call.plan, call.pack(config));
+        let plan = &call.plan;
+        let weights = weights::<B>(&call.tensors);
+        let packed = Packed::new(plan, &weights, config.forget_bias, self.instructions);
         let split = call.batch * call.output_size();
         let mut both = vec![0.0; split + call.batch * plan.state()];
         let (outputs, last) = both.split_at_mut(split);
-        let items = call.videos(outputs, last);
-        let macs = call.batch * plan.macs();
-        let tapes = threads::map(self.threads(macs), items, |mut video| {
-            let tape = forward::run_taped(plan, &packed, video.xs, &mut video.state, video.outputs);
-            layout::to_channels_first(&video.state.cell, video.last, plan.hidden, plan.area());
+        let videos = call.videos(outputs, last);
+        let tapes = self.each(call.batch * plan.macs(), videos, |team, mut video| {
+            let mut state = video.start(plan, team);
+            let (xs, outputs) = (video.xs, &mut *video.outputs);
+            let tape = forward::run_taped(plan, &packed, team, xs, &mut state, outputs);
+            video.finish(plan, team, &state);
             tape
         });
-        let shapes = call.tensors.clone().map(|tensor| tensor.shape());
         let recorded = Recorded {
             plan: plan.clone(),
             packed,
+            transposed: Transposed::new(plan, &weights),
             tapes,
-            shapes,
+            xs: call.tensors.xs.clone(),
+            shapes: call.tensors.clone().map(|tensor| tensor.shape()),
         };
         let shape = Shape::from([both.len()]);
         (B::tensor(both, shape), Recording(Arc::new(recorded)))
@@ -205,7 +263,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
     fn backward(
         &self,
         _config: &BottleneckLstmConfig,
-        Recording(recorded): Recording,
+        Recording(recorded): Recording<B>,
         wanted: CellTensors<bool, bool>,
         gradient: FloatTensor<B>,
     ) -> CellGradients<FloatTensor<B>> {
@@ -214,56 +272,71 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let Recorded {
             plan,
             packed,
+            transposed,
             tapes,
+            xs,
             shapes,
-        } = match Arc::try_unwrap(recorded) {
-            Ok(recorded) => recorded,
-            Err(shared) => Recorded {
-                plan: shared.plan.clone(),
-                packed: shared.packed.clone(),
-                tapes: shared.tapes.clone(),
-                shapes: shared.shapes.clone(),
-            },
-        };
+        } = Arc::unwrap_or_clone(recorded);
         let batch = tapes.len();
         let (output_size, state) = (plan.time * plan.area() * plan.output(), plan.state());
         let gradient = B::contiguous(gradient);
         let (outputs, last) = B::slice(&gradient).split_at(batch * output_size);
-
         let wants = Wanted {
             xs: wanted.xs,
             weights: wants_weights(&wanted),
         };
-        let videos = tapes
-            .into_iter()
-            .zip(outputs.chunks_exact(output_size))
-            .zip(last.chunks_exact(state))
-            .collect::<Vec<_>>();
-        let macs = 2 * batch * plan.macs();
-        let videos = threads::map(self.threads(macs), videos, |((tape, outputs), last)| {
-            backward::run(&plan, &packed, tape, outputs, last, wants)
-        });
 
-        let mut xs = Vec::with_capacity(if wanted.xs {
-            shapes.xs.num_elements()
-        } else {
-            0
-        });
+        let video = plan.time * plan.frame();
+        let mut d_xs = vec![0.0; if wanted.xs { batch * video } else { 0 }];
         let mut cell = vec![0.0; batch * state];
         let mut hidden = vec![0.0; batch * state];
-        let mut sums: Option<Weights<Vec<f32>>> = None;
-        for (index, video) in videos.into_iter().enumerate() {
-            let place = index * state..(index + 1) * state;
-            let (c, h) = (&mut cell[place.clone()], &mut hidden[place]);
-            layout::to_channels_first(&video.start.cell, c, plan.hidden, plan.area());
-            layout::to_channels_first(&video.start.hidden, h, plan.hidden, plan.area());
-            xs.extend_from_slice(&video.xs);
-            match &mut sums {
-                Some(sums) => sums.add(&video.weights),
-                None => sums = Some(video.weights),
-            }
+        let mut d_frames = d_xs.chunks_exact_mut(video);
+        let starts = cell
+            .chunks_exact_mut(state)
+            .zip(hidden.chunks_exact_mut(state));
+        let mut videos = tapes
+            .into_iter()
+            .zip(B::slice(&xs).chunks_exact(video))
+            .zip(outputs.chunks_exact(output_size))
+            .zip(last.chunks_exact(state))
+            .zip(starts)
+            .map(
+                |((((tape, xs), outputs), last_cell), (cell, hidden))| BackwardVideo {
+                    video: backward::Video {
+                        tape,
+                        xs,
+                        outputs,
+                        last_cell: Vec::new(),
+                        gradient: d_frames.next().unwrap_or_default(),
+                    },
+                    last_cell,
+                    cell,
+                    hidden,
+                },
+            )
+            .collect::<Vec<_>>();
+
+        let mut shares = Vec::with_capacity(SUMS);
+        for left in (1..=SUMS.min(batch)).rev() {
+            let rest = videos.split_off(videos.len().div_ceil(left));
+            shares.push(std::mem::replace(&mut videos, rest));
         }
-        let sums = sums.expect("a batch has at least one video, as the cell checked");
+        let backward = Backward::new(&plan, &packed, transposed);
+        let macs = 2 * batch * plan.macs();
+        let sums = self.each(macs, shares, |team, videos| {
+            let mut sums = Sums::zeros(&plan, packed.peepholes.is_some());
+            for video in videos {
+                video.run(&backward, &plan, team, wants, &mut sums);
+            }
+            sums
+        });
+        let sums = sums.into_iter().reduce(|mut sum, other| {
+            sum.add(&other);
+            sum
+        });
+        let sums = sums
+            .expect("a batch has at least one video, as the cell checked")
+            .unpack(&plan);
         let [input, forget, output] = match sums.peepholes {
             Some(peepholes) => peepholes.map(Some),
             None => [None, None, None],
@@ -276,7 +349,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
                 .and_then(|(values, shape)| give(wanted, values, shape))
         };
         CellTensors {
-            xs: give(wanted.xs, xs, shapes.xs),
+            xs: give(wanted.xs, d_xs, shapes.xs),
             cell: give(wanted.cell, cell, shapes.cell),
             hidden: give(wanted.hidden, hidden, shapes.hidden),
             depthwise: give(wanted.depthwise, sums.depthwise, shapes.depthwise),
@@ -328,10 +401,87 @@ struct Call<B: CpuBackend> {
 /// One video of a call.
 struct Video<'a> {
     xs: &'a [f32],
-    state: State,
+    /// The state at the start, channels first.
+    cell: &'a [f32],
+    hidden: &'a [f32],
     outputs: &'a mut [f32],
     /// Of the last cell state, channels first.
     last: &'a mut [f32],
+}
+
+impl Video<'_> {
+    fn start(&self, plan: &Plan, team: Team) -> State {
+        State::new(plan, team, self.cell, self.hidden)
+    }
+
+    fn finish(&mut self, plan: &Plan, team: Team, state: &State) {
+        scatter(plan, team, &state.cell, self.last);
+    }
+}
+
+/// One video of a backward pass.
+struct BackwardVideo<'a> {
+    video: backward::Video<'a>,
+    /// The gradient of the last cell state, channels first.
+    last_cell: &'a [f32],
+    /// Where the gradients of the state at the start go.
+    cell: &'a mut [f32],
+    hidden: &'a mut [f32],
+}
+
+impl BackwardVideo<'_> {
+    fn run(
+        mut self,
+        backward: &Backward<'_>,
+        plan: &Plan,
+        team: Team,
+        wants: Wanted,
+        sums: &mut Sums,
+    ) {
+        self.video.last_cell = gather(plan, team, self.last_cell);
+        let start = backward.run(plan, team, self.video, wants, sums);
+        scatter(plan, team, &start.cell, self.cell);
+        scatter(plan, team, &start.hidden, self.hidden);
+    }
+}
+
+/// A state tensor, channels first, as octets.
+pub(crate) fn gather(plan: &Plan, team: Team, from: &[f32]) -> Vec<Octet> {
+    let mut to = vec![Octet::ZERO; plan.state_octets()];
+    team.instructions.run(Gather {
+        groups: plan.groups,
+        area: plan.area(),
+        from,
+        to: &mut to,
+    });
+    to
+}
+
+/// The reverse of [`gather`].
+pub(crate) fn scatter(plan: &Plan, team: Team, from: &[Octet], to: &mut [f32]) {
+    team.instructions.run(Scatter {
+        groups: plan.groups,
+        area: plan.area(),
+        from,
+        to,
+    });
+}
+
+impl CpuRunner {
+    /// Calls `run` on every item of a call of `macs` multiply-accumulates, in its threads.
+    fn each<T: Send, R: Send>(
+        &self,
+        macs: usize,
+        items: Vec<T>,
+        run: impl Fn(Team, T) -> R + Sync + Send,
+    ) -> Vec<R> {
+        let threads = self.threads(macs);
+        let (at_a_time, each) = threads::divide(threads, items.len());
+        let team = self.team(each);
+        threads::enter(threads, || {
+            threads::map(at_a_time, items, |item| run(team, item))
+        })
+    }
 }
 
 impl<B: CpuBackend> Call<B> {
@@ -345,10 +495,6 @@ impl<B: CpuBackend> Call<B> {
         }
     }
 
-    fn pack(&self, config: &BottleneckLstmConfig) -> Packed {
-        pack::<B>(&self.plan, config, &self.tensors)
-    }
-
     /// Values of one video's outputs.
     fn output_size(&self) -> usize {
         self.plan.time * self.plan.area() * self.plan.output()
@@ -356,20 +502,17 @@ impl<B: CpuBackend> Call<B> {
 
     fn videos<'a>(&'a self, outputs: &'a mut [f32], last: &'a mut [f32]) -> Vec<Video<'a>> {
         let plan = &self.plan;
-        let frames = plan.time * plan.area() * plan.input;
-        let xs = B::slice(&self.tensors.xs).chunks_exact(frames);
+        let xs = B::slice(&self.tensors.xs).chunks_exact(plan.time * plan.frame());
         let cells = B::slice(&self.tensors.cell).chunks_exact(plan.state());
         let hiddens = B::slice(&self.tensors.hidden).chunks_exact(plan.state());
         let outputs = outputs.chunks_exact_mut(self.output_size());
         let last = last.chunks_exact_mut(plan.state());
-        let starts = cells
-            .zip(hiddens)
-            .map(|(cell, hidden)| State::new(plan, cell, hidden));
-        xs.zip(starts)
+        xs.zip(cells.zip(hiddens))
             .zip(outputs.zip(last))
-            .map(|((xs, state), (outputs, last))| Video {
+            .map(|((xs, (cell, hidden)), (outputs, last))| Video {
                 xs,
-                state,
+                cell,
+                hidden,
                 outputs,
                 last,
             })
@@ -378,12 +521,9 @@ impl<B: CpuBackend> Call<B> {
 
     fn result_shapes(&self) -> [Shape; 2] {
         let Plan {
-            time,
-            height,
-            width,
-            hidden,
-            ..
+            time, hidden, map, ..
         } = self.plan;
+        let (height, width) = (map.height, map.width);
         [
             Shape::from([self.batch, time, self.plan.output(), height, width]),
             Shape::from([self.batch, hidden, height, width]),
@@ -391,16 +531,12 @@ impl<B: CpuBackend> Call<B> {
     }
 }
 
-/// Packs the weights among `tensors`, which are contiguous.
-pub(crate) fn pack<B: CpuBackend>(
-    plan: &Plan,
-    config: &BottleneckLstmConfig,
-    tensors: &CellTensors<FloatTensor<B>>,
-) -> Packed {
+/// The weights among `tensors`, which are contiguous.
+pub(crate) fn weights<B: CpuBackend>(tensors: &CellTensors<FloatTensor<B>>) -> Weights<&[f32]> {
     fn all<T>([first, second, third]: [Option<T>; 3]) -> Option<[T; 3]> {
         Some([first?, second?, third?])
     }
-    let weights = Weights {
+    Weights {
         depthwise: B::slice(&tensors.depthwise),
         depthwise_bias: tensors.depthwise_bias.as_ref().map(B::slice),
         bottleneck: B::slice(&tensors.bottleneck),
@@ -413,6 +549,5 @@ pub(crate) fn pack<B: CpuBackend>(
             tensors.peephole_forget.as_ref().map(B::slice),
             tensors.peephole_output.as_ref().map(B::slice),
         ]),
-    };
-    Packed::new(plan, &weights, config.forget_bias)
+    }
 }

@@ -5,11 +5,15 @@ use bottleneck_lstm::{
     BottleneckLstm, BottleneckLstmState, CellRunner, Reference, ShapeError, checks,
 };
 use burn::tensor::{Shape, Tensor, TensorPrimitive};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
 use crate::CpuRunner;
 use crate::backend::CpuBackend;
+use crate::kernels::Plan;
 use crate::kernels::forward::{self, Scratch, State};
-use crate::kernels::{Plan, layout};
+use crate::kernels::lanes::Octet;
+use crate::kernels::share::Team;
 use crate::pack::Packed;
 use crate::runner;
 use crate::threads;
@@ -53,7 +57,9 @@ enum Engine<B: CpuBackend> {
 struct Fused {
     plan: Plan,
     packed: Packed,
-    threads: usize,
+    /// Videos that are worked on at a time, and who works on each.
+    at_a_time: usize,
+    team: Team,
     /// One a video.
     videos: Vec<(State, Scratch)>,
 }
@@ -107,13 +113,17 @@ impl CpuRunner {
         // Only the weights are packed; the input stands in for those to come.
         let xs = Tensor::zeros(input, &device);
         let tensors = fused::tensors(cell, xs, start.clone()).map(B::contiguous);
-        let packed = runner::pack::<B>(&plan, cell.config(), &tensors);
-        let threads = self.threads(batch * plan.macs());
-        let videos = states(&plan, start)
+        let weights = runner::weights::<B>(&tensors);
+        let forget_bias = cell.config().forget_bias;
+        let packed = Packed::new(&plan, &weights, forget_bias, self.instructions());
+        let (at_a_time, each) = threads::divide(self.threads(batch * plan.macs()), batch);
+        let team = self.team(each);
+        let videos = states(&plan, team, start)
             .into_iter()
             .map(|state| (state, Scratch::default()));
         let engine = Engine::Fused(Box::new(Fused {
-            threads,
+            at_a_time,
+            team,
             videos: videos.collect(),
             plan,
             packed,
@@ -171,16 +181,16 @@ impl<B: CpuBackend> Stream<B> {
             Engine::Reference(state) => return state.clone(),
         };
         let plan = &fused.plan;
-        let tensor = |part: fn(&State) -> &Vec<f32>| {
+        let tensor = |part: fn(&State) -> &Vec<Octet>| {
             let mut values = vec![0.0; self.batch * plan.state()];
             for (video, to) in fused
                 .videos
                 .iter()
                 .zip(values.chunks_exact_mut(plan.state()))
             {
-                layout::to_channels_first(part(&video.0), to, plan.hidden, plan.area());
+                runner::scatter(plan, fused.team, part(&video.0), to);
             }
-            let shape = Shape::from([self.batch, plan.hidden, plan.height, plan.width]);
+            let shape = Shape::from([self.batch, plan.hidden, plan.map.height, plan.map.width]);
             Tensor::from_primitive(TensorPrimitive::Float(B::tensor(values, shape)))
         };
         BottleneckLstmState::new(tensor(|state| &state.cell), tensor(|state| &state.hidden))
@@ -220,7 +230,7 @@ impl<B: CpuBackend> Engine<B> {
         match self {
             Self::Reference(old) => *old = state,
             Self::Fused(fused) => {
-                let states = states(&fused.plan, state);
+                let states = states(&fused.plan, fused.team, state);
                 for (video, state) in fused.videos.iter_mut().zip(states) {
                     video.0 = state;
                 }
@@ -234,34 +244,53 @@ impl Fused {
         let plan = &self.plan;
         let batch = self.videos.len();
         let x = B::contiguous(x.into_primitive().tensor());
-        let size = plan.area() * plan.output();
-        let mut outputs = vec![0.0; batch * size];
-        let frames = B::slice(&x).chunks_exact(plan.area() * plan.input);
-        let items = self
-            .videos
-            .iter_mut()
-            .zip(frames)
-            .zip(outputs.chunks_exact_mut(size));
-        threads::map(
-            self.threads,
-            items.collect(),
-            |(((state, scratch), x), output)| {
-                forward::run(plan, &self.packed, x, state, output, scratch);
-            },
-        );
-        let shape = Shape::from([batch, plan.output(), plan.height, plan.width]);
+        let mut outputs = vec![0.0; batch * plan.area() * plan.output()];
+        let shape = Shape::from([batch, plan.output(), plan.map.height, plan.map.width]);
+        self.step_into(B::slice(&x), &mut outputs);
         Tensor::from_primitive(TensorPrimitive::Float(B::tensor(outputs, shape)))
+    }
+
+    /// As [`step`](Self::step), between slices. Allocates nothing after the first time.
+    fn step_into(&mut self, x: &[f32], outputs: &mut [f32]) {
+        let Self {
+            plan,
+            packed,
+            at_a_time,
+            team,
+            videos,
+        } = self;
+        let (plan, packed, team) = (&*plan, &*packed, *team);
+        let run = |(state, scratch): &mut (State, Scratch), x: &[f32], output: &mut [f32]| {
+            forward::run(plan, packed, team, x, state, output, scratch);
+        };
+        let (frame, size) = (plan.frame(), plan.area() * plan.output());
+        let threads = *at_a_time * team.threads;
+        if *at_a_time < 2 {
+            return threads::enter(threads, || {
+                let frames = x.chunks_exact(frame).zip(outputs.chunks_exact_mut(size));
+                for (video, (x, output)) in videos.iter_mut().zip(frames) {
+                    run(video, x, output);
+                }
+            });
+        }
+        let share = videos.len().div_ceil(*at_a_time);
+        videos
+            .par_iter_mut()
+            .zip(x.par_chunks_exact(frame))
+            .zip(outputs.par_chunks_exact_mut(size))
+            .with_min_len(share)
+            .for_each(|((video, x), output)| run(video, x, output));
     }
 }
 
-/// The videos of a state, channels last.
-fn states<B: CpuBackend>(plan: &Plan, state: BottleneckLstmState<B>) -> Vec<State> {
+/// The videos of a state.
+fn states<B: CpuBackend>(plan: &Plan, team: Team, state: BottleneckLstmState<B>) -> Vec<State> {
     let cell = B::contiguous(state.cell.into_primitive().tensor());
     let hidden = B::contiguous(state.hidden.into_primitive().tensor());
     let cells = B::slice(&cell).chunks_exact(plan.state());
     let hiddens = B::slice(&hidden).chunks_exact(plan.state());
     cells
         .zip(hiddens)
-        .map(|(cell, hidden)| State::new(plan, cell, hidden))
+        .map(|(cell, hidden)| State::new(plan, team, cell, hidden))
         .collect()
 }

@@ -1,7 +1,6 @@
-//! Videos of a batch over threads.
+//! How many threads a call takes, from rayon's pool.
 
-use std::num::NonZero;
-use std::thread;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 /// Multiply-accumulates below which a thread costs more than it brings.
 const WORTH_A_THREAD: usize = 8_000_000;
@@ -9,41 +8,39 @@ const WORTH_A_THREAD: usize = 8_000_000;
 /// How many threads a call of `macs` multiply-accumulates is worth: `asked` if the caller did,
 /// else as many as there are and the work feeds.
 pub(crate) fn count(asked: Option<usize>, macs: usize) -> usize {
-    asked.unwrap_or_else(|| {
-        let available = thread::available_parallelism().map_or(1, NonZero::get);
-        (macs / WORTH_A_THREAD).clamp(1, available)
+    asked.unwrap_or_else(|| match macs / WORTH_A_THREAD {
+        // Does not start the pool.
+        0 | 1 => 1,
+        worth => worth.min(rayon::current_num_threads()),
     })
 }
 
-/// Calls `run` on every item, on up to `threads` threads. Results come in the order of the items,
-/// and are the same for any number of threads.
+/// Splits `threads` between `items` that are worked on at a time and the work on each of them.
+pub(crate) fn divide(threads: usize, items: usize) -> (usize, usize) {
+    let at_a_time = threads.clamp(1, items.max(1));
+    (at_a_time, (threads / at_a_time).max(1))
+}
+
+/// Runs `work` in the pool if it is for several threads, so that the kernels need not enter it one
+/// by one.
+pub(crate) fn enter<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    if threads < 2 {
+        return work();
+    }
+    rayon::join(work, || ()).0
+}
+
+/// Calls `run` on every item, `threads` at a time. Results come in the order of the items.
 pub(crate) fn map<T: Send, R: Send>(
     threads: usize,
-    mut items: Vec<T>,
-    run: impl Fn(T) -> R + Sync,
+    items: Vec<T>,
+    run: impl Fn(T) -> R + Sync + Send,
 ) -> Vec<R> {
-    let threads = threads.clamp(1, items.len().max(1));
-    let mut shares = Vec::with_capacity(threads);
-    for share in (1..threads).rev() {
-        shares.push(items.split_off(items.len() * share / (share + 1)));
+    if threads < 2 {
+        return items.into_iter().map(run).collect();
     }
-    let run = |items: Vec<T>| items.into_iter().map(&run).collect::<Vec<_>>();
-    thread::scope(|scope| {
-        let run = &run;
-        let handles = shares
-            .into_iter()
-            .rev()
-            .map(|share| scope.spawn(move || run(share)))
-            .collect::<Vec<_>>();
-        let mut results = run(items);
-        for handle in handles {
-            match handle.join() {
-                Ok(share) => results.extend(share),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        results
-    })
+    let share = items.len().div_ceil(threads);
+    items.into_par_iter().with_min_len(share).map(run).collect()
 }
 
 #[cfg(test)]
@@ -56,5 +53,13 @@ mod tests {
                 assert_eq!(doubled, (0..items).map(|item| 2 * item).collect::<Vec<_>>());
             }
         }
+    }
+
+    #[test]
+    fn threads_go_to_the_items_first() {
+        assert_eq!(super::divide(4, 1), (1, 4));
+        assert_eq!(super::divide(4, 2), (2, 2));
+        assert_eq!(super::divide(4, 9), (4, 1));
+        assert_eq!(super::divide(0, 0), (1, 1));
     }
 }

@@ -1,126 +1,230 @@
-//! The depthwise convolution, 'same' padding, stride 1, channels last.
-//!
-//! Kernels are packed as `[k * k, channels]`, see [`pack`].
+//! The depthwise convolution, 'same' padding, stride 1, one octet of channels at a time.
+
+use std::ops::Range;
+
+use super::lanes::{LANES, Lanes, Octet};
+use super::octets::octets;
 
 /// The map that a convolution runs over.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Map {
     pub height: usize,
     pub width: usize,
-    pub channels: usize,
     /// Side of the kernels, odd.
     pub kernel: usize,
 }
 
+/// The kernel sizes that are compiled.
+pub(crate) fn covers(kernel: usize) -> bool {
+    matches!(kernel, 1 | 3 | 5 | 7)
+}
+
+/// Calls `$function::<L, K>(arguments)` with `K` of `$kernel`.
+macro_rules! by_kernel {
+    ($kernel:expr, $function:ident::<$lanes:ty>($($argument:expr),* $(,)?)) => {
+        match $kernel {
+            1 => $function::<$lanes, 1>($($argument),*),
+            3 => $function::<$lanes, 3>($($argument),*),
+            5 => $function::<$lanes, 5>($($argument),*),
+            7 => $function::<$lanes, 7>($($argument),*),
+            other => unreachable!("no kernel of size {other} reaches the kernels"),
+        }
+    };
+}
+
 impl Map {
-    /// Values of one map.
-    fn len(&self) -> usize {
-        self.height * self.width * self.channels
+    pub(crate) fn area(&self) -> usize {
+        self.height * self.width
     }
 
-    /// Calls `visit(position, tap, neighbour)` for every tap of the kernel that lies within the
-    /// map, position by position.
-    fn visit_taps(&self, mut visit: impl FnMut(usize, usize, usize)) {
+    /// The rows that `rows` of an output depend on.
+    pub(crate) fn reach(&self, rows: &Range<usize>) -> Range<usize> {
         let reach = self.kernel / 2;
-        for y in 0..self.height {
-            let rows = reach.saturating_sub(y)..self.kernel.min(self.height + reach - y);
-            for x in 0..self.width {
-                let columns = reach.saturating_sub(x)..self.kernel.min(self.width + reach - x);
-                for row in rows.clone() {
-                    for column in columns.clone() {
-                        let neighbour = (y + row - reach) * self.width + x + column - reach;
-                        visit(y * self.width + x, row * self.kernel + column, neighbour);
+        rows.start.saturating_sub(reach)..(rows.end + reach).min(self.height)
+    }
+
+    /// Those of the kernel's taps along one axis that lie within `0..size` at `at`.
+    #[inline(always)]
+    fn taps<const K: usize>(at: usize, size: usize) -> Range<usize> {
+        let reach = K / 2;
+        reach.saturating_sub(at)..K.min(size + reach - at)
+    }
+
+    /// Convolves `rows` of one plane into `out`, on top of `bias` or else of what `out` holds; `x`
+    /// begins with the row `top`.
+    #[inline(always)]
+    pub(crate) fn convolve<L: Lanes>(
+        self,
+        l: L,
+        (x, top): (&[Octet], usize),
+        kernel: &[Octet],
+        bias: Option<Octet>,
+        rows: Range<usize>,
+        out: &mut [Octet],
+    ) {
+        by_kernel!(
+            self.kernel,
+            convolve::<L>(l, self, (x, top), kernel, bias, rows, out)
+        );
+    }
+
+    /// Adds to `gradient`, a kernel, what it owes to the gradient `out` of convolving `x`, a plane
+    /// each.
+    #[inline(always)]
+    pub(crate) fn kernel_gradient<L: Lanes>(
+        self,
+        l: L,
+        x: &[Octet],
+        out: &[Octet],
+        gradient: &mut [Octet],
+    ) {
+        by_kernel!(self.kernel, kernel_gradient::<L>(l, self, x, out, gradient));
+    }
+}
+
+#[inline(always)]
+fn convolve<L: Lanes, const K: usize>(
+    l: L,
+    map: Map,
+    (x, top): (&[Octet], usize),
+    kernel: &[Octet],
+    bias: Option<Octet>,
+    rows: Range<usize>,
+    out: &mut [Octet],
+) {
+    let (width, reach) = (map.width, K / 2);
+    let mut weights = [[l.splat(0.0); K]; K];
+    for (line, from) in weights.iter_mut().zip(kernel.chunks_exact(K)) {
+        for (weight, from) in line.iter_mut().zip(from) {
+            *weight = l.load(&from.0);
+        }
+    }
+    let start = |out: &Octet| l.load(&bias.as_ref().unwrap_or(out).0);
+    for (y, out) in rows.zip(out.chunks_exact_mut(width)) {
+        let taps = Map::taps::<K>(y, map.height);
+        let line = |tap: usize| &x[(y + tap - reach - top) * width..][..width];
+        let bounded = |at: usize, out: &Octet| {
+            let mut sum = start(out);
+            for row in taps.clone() {
+                for column in Map::taps::<K>(at, width) {
+                    let x = l.load(&line(row)[at + column - reach].0);
+                    sum = l.mul_add(x, weights[row][column], sum);
+                }
+            }
+            Octet(l.store(sum))
+        };
+        if width < K {
+            for (at, out) in out.iter_mut().enumerate() {
+                *out = bounded(at, out);
+            }
+            continue;
+        }
+        for at in (0..reach).chain(width - reach..width) {
+            out[at] = bounded(at, &out[at]);
+        }
+        let inner = &mut out[reach..width - reach];
+        if taps == (0..K) {
+            // The common case, unrolled.
+            let lines: [&[Octet]; K] = std::array::from_fn(line);
+            for (at, out) in inner.iter_mut().enumerate() {
+                let mut sum = start(out);
+                for row in 0..K {
+                    let window: &[Octet; K] = lines[row][at..].first_chunk().expect("a window");
+                    for column in 0..K {
+                        sum = l.mul_add(l.load(&window[column].0), weights[row][column], sum);
                     }
                 }
+                *out = Octet(l.store(sum));
+            }
+        } else {
+            for (at, out) in inner.iter_mut().enumerate() {
+                let mut sum = start(out);
+                for row in taps.clone() {
+                    let window: &[Octet; K] = line(row)[at..].first_chunk().expect("a window");
+                    for column in 0..K {
+                        sum = l.mul_add(l.load(&window[column].0), weights[row][column], sum);
+                    }
+                }
+                *out = Octet(l.store(sum));
             }
         }
     }
 }
 
-/// Packs `weights`, `[channels, 1, k, k]`, into `[k * k, channels]`.
-pub(crate) fn pack(weights: &[f32], kernel: usize) -> Vec<f32> {
-    let taps = kernel * kernel;
-    let channels = weights.len() / taps;
-    (0..taps)
-        .flat_map(|tap| (0..channels).map(move |c| weights[c * taps + tap]))
-        .collect()
+#[inline(always)]
+fn kernel_gradient<L: Lanes, const K: usize>(
+    l: L,
+    map: Map,
+    x: &[Octet],
+    out: &[Octet],
+    gradient: &mut [Octet],
+) {
+    let (width, reach) = (map.width, K / 2);
+    for (row, gradient) in gradient.chunks_exact_mut(K).enumerate() {
+        let mut sums = [l.splat(0.0); K];
+        // The rows of the output for which this row of the kernel lies within the map.
+        let begin = reach.saturating_sub(row);
+        let end = (map.height + reach).saturating_sub(row).min(map.height);
+        for y in begin..end.max(begin) {
+            let x = &x[(y + row - reach) * width..][..width];
+            let out = &out[y * width..][..width];
+            let mut bounded = |at: usize| {
+                let out = l.load(&out[at].0);
+                for column in Map::taps::<K>(at, width) {
+                    let x = l.load(&x[at + column - reach].0);
+                    sums[column] = l.mul_add(x, out, sums[column]);
+                }
+            };
+            if width < K {
+                (0..width).for_each(bounded);
+                continue;
+            }
+            for at in (0..reach).chain(width - reach..width) {
+                bounded(at);
+            }
+            for (at, out) in out[reach..width - reach].iter().enumerate() {
+                let out = l.load(&out.0);
+                let window: &[Octet; K] = x[at..].first_chunk().expect("a window");
+                for column in 0..K {
+                    sums[column] = l.mul_add(l.load(&window[column].0), out, sums[column]);
+                }
+            }
+        }
+        for (sum, gradient) in sums.into_iter().zip(gradient) {
+            *gradient = Octet(l.store(l.add(l.load(&gradient.0), sum)));
+        }
+    }
 }
 
-/// Adds packed `kernels`, `[k * k, channels]`, to `weights`, `[channels, 1, k, k]`.
-pub(crate) fn unpack_add(kernels: &[f32], weights: &mut [f32], kernel: usize) {
+/// Packs `weights`, `[channels, 1, k, k]`, into `[octets, k * k]`.
+pub(crate) fn pack(weights: &[f32], kernel: usize) -> Vec<Octet> {
     let taps = kernel * kernel;
-    let channels = weights.len() / taps;
-    for (c, weights) in weights.chunks_exact_mut(taps).enumerate() {
-        for (tap, weight) in weights.iter_mut().enumerate() {
-            *weight += kernels[tap * channels + c];
+    let mut packed = vec![Octet::ZERO; octets(weights.len() / taps) * taps];
+    for (channel, weights) in weights.chunks_exact(taps).enumerate() {
+        let kernels = &mut packed[channel / LANES * taps..];
+        for (octet, weight) in kernels.iter_mut().zip(weights) {
+            octet.0[channel % LANES] = *weight;
+        }
+    }
+    packed
+}
+
+/// The reverse of [`pack`], into `weights`.
+pub(crate) fn unpack(kernels: &[Octet], weights: &mut [f32], kernel: usize) {
+    let taps = kernel * kernel;
+    for (channel, weights) in weights.chunks_exact_mut(taps).enumerate() {
+        let kernels = &kernels[channel / LANES * taps..];
+        for (weight, octet) in weights.iter_mut().zip(kernels) {
+            *weight = octet.0[channel % LANES];
         }
     }
 }
 
 /// Packed kernels turned by half a turn: convolving a gradient with them is the transpose of
 /// convolving with `kernels`.
-pub(crate) fn turn(kernels: &[f32], channels: usize) -> Vec<f32> {
-    kernels.rchunks_exact(channels).flatten().copied().collect()
-}
-
-/// Convolves every map of `x`, `[maps, area, channels]`, into `out`.
-pub(crate) fn convolve(
-    map: Map,
-    x: &[f32],
-    kernels: &[f32],
-    bias: Option<&[f32]>,
-    out: &mut [f32],
-) {
-    for (x, out) in x
-        .chunks_exact(map.len())
-        .zip(out.chunks_exact_mut(map.len()))
-    {
-        match bias {
-            Some(bias) => {
-                out.chunks_exact_mut(map.channels)
-                    .for_each(|line| line.copy_from_slice(bias));
-            }
-            None => out.fill(0.0),
-        }
-        accumulate(map, x, kernels, out);
-    }
-}
-
-/// Convolves every map of `x` and adds the result to `out`, both `[maps, area, channels]`.
-pub(crate) fn convolve_add(map: Map, x: &[f32], kernels: &[f32], out: &mut [f32]) {
-    for (x, out) in x
-        .chunks_exact(map.len())
-        .zip(out.chunks_exact_mut(map.len()))
-    {
-        accumulate(map, x, kernels, out);
-    }
-}
-
-/// Convolves one map and adds the result to `out`.
-fn accumulate(map: Map, x: &[f32], kernels: &[f32], out: &mut [f32]) {
-    let channels = map.channels;
-    map.visit_taps(|position, tap, neighbour| {
-        let out = &mut out[position * channels..][..channels];
-        let x = &x[neighbour * channels..][..channels];
-        let kernel = &kernels[tap * channels..][..channels];
-        for ((out, x), kernel) in out.iter_mut().zip(x).zip(kernel) {
-            *out += x * kernel;
-        }
-    });
-}
-
-/// Adds to `gradient`, `[k * k, channels]`, what the kernels owe to the gradient `out` of
-/// convolving `x`, both `[maps, area, channels]`.
-pub(crate) fn kernel_gradient(map: Map, x: &[f32], out: &[f32], gradient: &mut [f32]) {
-    let channels = map.channels;
-    for (x, out) in x.chunks_exact(map.len()).zip(out.chunks_exact(map.len())) {
-        map.visit_taps(|position, tap, neighbour| {
-            let out = &out[position * channels..][..channels];
-            let x = &x[neighbour * channels..][..channels];
-            let gradient = &mut gradient[tap * channels..][..channels];
-            for ((gradient, x), out) in gradient.iter_mut().zip(x).zip(out) {
-                *gradient += x * out;
-            }
-        });
-    }
+pub(crate) fn turn(kernels: &[Octet], taps: usize) -> Vec<Octet> {
+    kernels
+        .chunks_exact(taps)
+        .flat_map(|kernel| kernel.iter().rev().copied())
+        .collect()
 }

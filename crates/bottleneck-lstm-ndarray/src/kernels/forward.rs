@@ -1,66 +1,90 @@
 //! The forward pass of one video, with or without a tape.
 
-use super::depthwise::{self, Map};
-use super::gates::{self, Scaling, Step};
-use super::gemm::{self, Matrix};
-use super::{Plan, activate, layout};
-use crate::pack::Packed;
+use std::ops::Range;
 
-/// What the backward pass needs of the forward pass of one video, all channels last.
+use super::Plan;
+use super::convolve::{Convolve, ConvolveInput};
+use super::gates::{GateState, GateTape, Gates, Scale, Scaling};
+use super::lanes::Octet;
+use super::octets::{Gather, Scatter};
+use super::product::{Input, Product};
+use super::share::Team;
+use crate::pack::{Packed, part, part_mut};
+
+/// Octets that a band of rows may fill, so that they stay in the second-level cache.
+const BAND: usize = 6144;
+
+/// Positions below which a band would have the weights read again too often.
+const SHORT_BAND: usize = 96;
+
+/// What the backward pass needs of the forward pass of one video.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tape {
-    /// The input, `[time, area, input]`.
-    pub xs: Vec<f32>,
-    /// The bottleneck after its activation, `[time, area, hidden]`.
-    pub bottleneck: Vec<f32>,
-    /// The activated gates, `[time, area, groups, 4, m]`.
-    pub gates: Vec<f32>,
-    /// The new cell state before its activation, `[time, area, hidden]`.
-    pub raw: Vec<f32>,
+    /// The bottleneck after its activation, `[time, hidden octets, area]`.
+    pub bottleneck: Vec<Octet>,
+    /// The bottleneck after its depthwise convolution, likewise.
+    pub convolved: Vec<Octet>,
+    /// The activated gates, `[time, groups, 4, octets of a group, area]`.
+    pub gates: Vec<Octet>,
+    /// The new cell state before its activation, `[time, hidden octets, area]`, where the carried
+    /// one is another; else empty.
+    pub raw: Vec<Octet>,
     /// `[time, groups]`
     pub scaling: Vec<Scaling>,
-    /// The carried cell states from the start on, `[time + 1, area, hidden]`.
-    pub cells: Vec<f32>,
-    /// The hidden states from the start on, `[time + 1, area, hidden]`.
-    pub hiddens: Vec<f32>,
+    /// The carried cell states from the start on, `[time + 1, hidden octets, area]`.
+    pub cells: Vec<Octet>,
+    /// The hidden states from the start on, likewise.
+    pub hiddens: Vec<Octet>,
 }
 
 /// Memory that a call works in, kept by a stream from step to step.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    /// The input, `[time, area, input]`.
-    xs: Vec<f32>,
-    /// The input after its depthwise convolution, likewise.
-    depthwise: Vec<f32>,
-    /// The bottleneck, `[time, area, hidden]`.
-    bottleneck: Vec<f32>,
-    /// `[area, hidden]`
-    convolved: Vec<f32>,
-    /// `[area, 4 * hidden]`
-    gates: Vec<f32>,
-    /// `[area, hidden]`
-    raw: Vec<f32>,
-    scaling: Vec<Scaling>,
+    /// The bottleneck, `[hidden octets, area]`.
+    bottleneck: Vec<Octet>,
+    bands: Bands,
 }
 
-/// The state of one video, channels last, `[area, hidden]`.
+/// What belongs to a band of rows.
+#[derive(Debug, Default)]
+struct Bands {
+    /// Planes of the input, each with the rows that the band depends on.
+    gathered: Vec<Octet>,
+    /// The input after its depthwise convolution, `[input octets, groups, positions]`.
+    input: Vec<Octet>,
+    /// The hidden state after its depthwise convolution, `[hidden octets, positions]`.
+    hidden: Vec<Octet>,
+    /// The bottleneck after its depthwise convolution, `[hidden octets, positions]`.
+    convolved: Vec<Octet>,
+}
+
+/// The state of one video, `[hidden octets, area]` each.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
-    pub cell: Vec<f32>,
-    pub hidden: Vec<f32>,
+    pub cell: Vec<Octet>,
+    pub hidden: Vec<Octet>,
 }
 
 impl State {
     /// From the two tensors of a video, channels first, `[hidden, area]`.
-    pub(crate) fn new(plan: &Plan, cell: &[f32], hidden: &[f32]) -> Self {
-        let turn = |from: &[f32]| {
-            let mut to = vec![0.0; plan.state()];
-            layout::to_channels_last(from, &mut to, plan.hidden, plan.area());
-            to
+    pub(crate) fn new(plan: &Plan, team: Team, cell: &[f32], hidden: &[f32]) -> Self {
+        let mut state = Self {
+            cell: vec![Octet::ZERO; plan.state_octets()],
+            hidden: vec![Octet::ZERO; plan.state_octets()],
         };
-        Self {
-            cell: turn(cell),
-            hidden: turn(hidden),
+        state.set(plan, team, cell, hidden);
+        state
+    }
+
+    /// Becomes that of the two tensors, as [`new`](Self::new).
+    pub(crate) fn set(&mut self, plan: &Plan, team: Team, cell: &[f32], hidden: &[f32]) {
+        for (from, to) in [(cell, &mut self.cell), (hidden, &mut self.hidden)] {
+            team.instructions.run(Gather {
+                groups: plan.groups,
+                area: plan.area(),
+                from,
+                to,
+            });
         }
     }
 }
@@ -70,32 +94,26 @@ impl State {
 pub(crate) fn run(
     plan: &Plan,
     weights: &Packed,
+    team: Team,
     xs: &[f32],
     state: &mut State,
     outputs: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let (area, hidden) = (plan.area(), plan.hidden);
-    project(plan, weights, xs, scratch);
-    scratch.gates.resize(area * 4 * hidden, 0.0);
-    scratch.raw.resize(plan.state(), 0.0);
-    scratch.scaling.resize(plan.groups, Scaling::default());
-    let bottlenecks = scratch.bottleneck.chunks_exact_mut(plan.state());
-    for (bottleneck, output) in bottlenecks.zip(outputs.chunks_exact_mut(area * plan.output())) {
+    let bottleneck = fit(&mut scratch.bottleneck, plan.state_octets());
+    let frames = xs.chunks_exact(plan.frame());
+    for (x, output) in frames.zip(outputs.chunks_exact_mut(plan.area() * plan.output())) {
         let mut step = Step {
-            gates: &mut scratch.gates,
-            raw: &mut scratch.raw,
-            scaling: &mut scratch.scaling,
-        };
-        recur(
             plan,
             weights,
-            bottleneck,
-            &mut step,
+            team,
             state,
-            &mut scratch.convolved,
-        );
-        emit(plan, &state.hidden, bottleneck, output);
+            bands: &mut scratch.bands,
+            bottleneck,
+            convolved: None,
+            record: None,
+        };
+        step.run(x, output);
     }
 }
 
@@ -103,174 +121,282 @@ pub(crate) fn run(
 pub(crate) fn run_taped(
     plan: &Plan,
     weights: &Packed,
+    team: Team,
     xs: &[f32],
     state: &mut State,
     outputs: &mut [f32],
 ) -> Tape {
-    let (time, area, size) = (plan.time, plan.area(), plan.state());
-    let mut scratch = Scratch::default();
-    project(plan, weights, xs, &mut scratch);
+    let (time, size) = (plan.time, plan.state_octets());
+    let octets = |count: usize| vec![Octet::ZERO; count];
     let mut tape = Tape {
-        xs: scratch.xs,
-        bottleneck: scratch.bottleneck,
-        gates: vec![0.0; time * 4 * size],
-        raw: vec![0.0; time * size],
+        bottleneck: octets(time * size),
+        convolved: octets(time * size),
+        gates: octets(time * 4 * size),
+        raw: octets(if plan.carry_activated { time * size } else { 0 }),
         scaling: vec![Scaling::default(); time * plan.groups],
-        cells: Vec::with_capacity((time + 1) * size),
-        hiddens: Vec::with_capacity((time + 1) * size),
+        cells: octets((time + 1) * size),
+        hiddens: octets((time + 1) * size),
     };
-    tape.cells.extend_from_slice(&state.cell);
-    tape.hiddens.extend_from_slice(&state.hidden);
-    for (t, output) in outputs.chunks_exact_mut(area * plan.output()).enumerate() {
-        let bottleneck = &mut tape.bottleneck[t * size..][..size];
+    tape.cells[..size].copy_from_slice(&state.cell);
+    tape.hiddens[..size].copy_from_slice(&state.hidden);
+    let mut bands = Bands::default();
+    let frames = xs.chunks_exact(plan.frame());
+    let outputs = outputs.chunks_exact_mut(plan.area() * plan.output());
+    for (t, (x, output)) in frames.zip(outputs).enumerate() {
+        let at = t * size..(t + 1) * size;
+        let next = (t + 1) * size..(t + 2) * size;
         let mut step = Step {
-            gates: &mut tape.gates[t * 4 * size..][..4 * size],
-            raw: &mut tape.raw[t * size..][..size],
-            scaling: &mut tape.scaling[t * plan.groups..][..plan.groups],
-        };
-        recur(
             plan,
             weights,
-            bottleneck,
-            &mut step,
+            team,
             state,
-            &mut scratch.convolved,
-        );
-        emit(plan, &state.hidden, bottleneck, output);
-        tape.cells.extend_from_slice(&state.cell);
-        tape.hiddens.extend_from_slice(&state.hidden);
+            bands: &mut bands,
+            bottleneck: &mut tape.bottleneck[at.clone()],
+            convolved: Some(&mut tape.convolved[at.clone()]),
+            record: Some(Record {
+                gates: &mut tape.gates[t * 4 * size..][..4 * size],
+                raw: tape.raw.get_mut(at).unwrap_or_default(),
+                scaling: &mut tape.scaling[t * plan.groups..][..plan.groups],
+                cell: &mut tape.cells[next.clone()],
+                hidden: &mut tape.hiddens[next],
+            }),
+        };
+        step.run(x, output);
     }
     tape
 }
 
-/// The part of the bottleneck that does not depend on the state, for all steps at once, into
-/// `scratch.bottleneck`.
-fn project(plan: &Plan, weights: &Packed, xs: &[f32], scratch: &mut Scratch) {
-    let (area, input, hidden, m) = (plan.area(), plan.input, plan.hidden, plan.group());
-    let rows = plan.time * area;
-    scratch.xs.resize(rows * input, 0.0);
-    scratch.depthwise.resize(rows * input, 0.0);
-    scratch.bottleneck.resize(rows * hidden, 0.0);
-    let frames = scratch.xs.chunks_exact_mut(area * input);
-    for (from, to) in xs.chunks_exact(area * input).zip(frames) {
-        layout::to_channels_last(from, to, input, area);
-    }
-    for line in scratch.bottleneck.chunks_exact_mut(hidden) {
-        line.copy_from_slice(&weights.bottleneck_bias);
-    }
-    for group in 0..plan.groups {
-        convolve_input(plan, weights, group, &scratch.xs, &mut scratch.depthwise);
-        gemm::product(
-            Matrix::new(&scratch.depthwise, rows, input, input),
-            weights.bottleneck_input(plan, group).transposed(),
-            &mut scratch.bottleneck[group * m..],
-            hidden,
-            true,
-        );
-    }
+/// One step of one video.
+struct Step<'a> {
+    plan: &'a Plan,
+    weights: &'a Packed,
+    team: Team,
+    state: &'a mut State,
+    bands: &'a mut Bands,
+    /// `[hidden octets, area]`
+    bottleneck: &'a mut [Octet],
+    /// Likewise, if it is to be kept.
+    convolved: Option<&'a mut [Octet]>,
+    record: Option<Record<'a>>,
 }
 
-/// A group's first depthwise convolution over all frames, `[time, area, input]`.
-pub(crate) fn convolve_input(
-    plan: &Plan,
-    weights: &Packed,
-    group: usize,
-    xs: &[f32],
-    out: &mut [f32],
-) {
-    let kernels = &weights.input_kernels[group];
-    depthwise::convolve(
-        plan.map(plan.input),
-        xs,
-        kernels,
-        weights.input_bias.as_deref(),
-        out,
-    );
+/// What the step leaves in a [`Tape`] besides.
+struct Record<'a> {
+    gates: &'a mut [Octet],
+    raw: &'a mut [Octet],
+    scaling: &'a mut [Scaling],
+    cell: &'a mut [Octet],
+    hidden: &'a mut [Octet],
 }
 
-/// One step, from the projected input in `bottleneck`, which becomes the bottleneck itself.
-/// `convolved` is scratch.
-fn recur(
-    plan: &Plan,
-    weights: &Packed,
-    bottleneck: &mut [f32],
-    step: &mut Step,
-    state: &mut State,
-    convolved: &mut Vec<f32>,
-) {
-    let (area, hidden, m) = (plan.area(), plan.hidden, plan.group());
-    let map = plan.map(hidden);
-    convolved.resize(area * hidden, 0.0);
-
-    let over_hidden = match &weights.hidden_kernels {
-        Some(kernels) => {
-            depthwise::convolve(map, &state.hidden, kernels, None, convolved);
-            &convolved[..]
+impl Record<'_> {
+    /// What the gates of a group record.
+    fn group(&mut self, groups: usize, group: usize) -> GateTape<'_> {
+        let gates = part_mut(self.gates, groups, group);
+        let (front, back) = gates.split_at_mut(gates.len() / 2);
+        let (input, forget) = front.split_at_mut(front.len() / 2);
+        let (candidate, output) = back.split_at_mut(back.len() / 2);
+        GateTape {
+            gates: [input, forget, candidate, output],
+            raw: part_mut(self.raw, groups, group),
+            cell: part_mut(self.cell, groups, group),
+            hidden: part_mut(self.hidden, groups, group),
         }
-        None => &state.hidden[..],
-    };
-    for group in 0..plan.groups {
-        gemm::product(
-            Matrix::new(&over_hidden[group * m..], area, m, hidden),
-            weights.bottleneck_hidden(plan, group).transposed(),
-            &mut bottleneck[group * m..],
-            hidden,
-            true,
-        );
     }
-    for value in bottleneck.iter_mut() {
-        *value = activate(plan.bottleneck_activation, *value);
-    }
-
-    depthwise::convolve(
-        map,
-        bottleneck,
-        &weights.bottleneck_kernels,
-        None,
-        convolved,
-    );
-    for line in step.gates.chunks_exact_mut(4 * hidden) {
-        line.copy_from_slice(&weights.gates_bias);
-    }
-    for group in 0..plan.groups {
-        gemm::product(
-            Matrix::new(&convolved[group * m..], area, m, hidden),
-            weights.group_gates(plan, group).transposed(),
-            &mut step.gates[group * 4 * m..],
-            4 * hidden,
-            true,
-        );
-    }
-    let peepholes = weights
-        .peepholes
-        .as_ref()
-        .map(|peepholes| peepholes.view(hidden));
-    gates::update(
-        plan,
-        peepholes.as_ref(),
-        step,
-        &mut state.cell,
-        &mut state.hidden,
-    );
 }
 
-/// Writes what a step yields, `[output, area]`.
-fn emit(plan: &Plan, hidden: &[f32], bottleneck: &[f32], output: &mut [f32]) {
-    let (first, second) = output.split_at_mut(plan.state());
-    layout::to_channels_first(hidden, first, plan.hidden, plan.area());
-    if plan.output_bottleneck {
-        layout::to_channels_first(bottleneck, second, plan.hidden, plan.area());
+impl Step<'_> {
+    /// Runs on `x`, `[input, area]`; writes `[output, area]` to `output`.
+    ///
+    /// The map goes by in bands of rows, so that what a band computes is still in cache when it is
+    /// wanted. The gates follow a few rows behind the bottleneck, whose neighbours they look at;
+    /// no bottleneck that is still to come looks at the old hidden state of their rows.
+    fn run(&mut self, x: &[f32], output: &mut [f32]) {
+        let plan = self.plan;
+        let (hidden_output, bottleneck_output) = output.split_at_mut(plan.state());
+        let rows = plan.band();
+        let mut done = 0;
+        for begin in (0..plan.map.height).step_by(rows) {
+            let end = (begin + rows).min(plan.map.height);
+            self.bottleneck(x, begin..end);
+            let ready = match end == plan.map.height {
+                true => end,
+                false => end.saturating_sub(plan.map.kernel / 2),
+            };
+            if done < ready {
+                self.gates(done..ready, hidden_output);
+                done = ready;
+            }
+        }
+        if plan.scale {
+            self.scale(hidden_output);
+        }
+        if plan.output_bottleneck {
+            self.team.instructions.run(Scatter {
+                groups: plan.groups,
+                area: plan.area(),
+                from: self.bottleneck,
+                to: bottleneck_output,
+            });
+        }
     }
+
+    /// The bottleneck of some rows.
+    fn bottleneck(&mut self, x: &[f32], rows: Range<usize>) {
+        let (plan, weights) = (self.plan, self.weights);
+        let (width, groups, octets) = (plan.map.width, plan.groups, plan.input_octets());
+        let positions = rows.len() * width;
+        let first = rows.start * width;
+        let Bands {
+            gathered,
+            input,
+            hidden,
+            ..
+        } = &mut *self.bands;
+        self.team.run(ConvolveInput {
+            map: plan.map,
+            groups,
+            x,
+            kernels: &weights.input_kernels,
+            bias: &weights.input_bias,
+            rows: rows.clone(),
+            gathered: fit(gathered, octets * plan.map.reach(&rows).len() * width),
+            out: fit(input, octets * groups * positions),
+        });
+        let mut over_hidden = Input {
+            octets: &self.state.hidden,
+            plane: plan.area(),
+            first,
+            depth: plan.group_octets(),
+        };
+        if plan.depthwise_hidden {
+            let out = fit(hidden, plan.hidden_octets() * positions);
+            self.team.run(Convolve {
+                map: plan.map,
+                x: &self.state.hidden,
+                kernels: &weights.hidden_kernels,
+                bias: &[],
+                rows,
+                out: &mut *out,
+                plane: positions,
+                first: 0,
+            });
+            over_hidden = Input {
+                octets: out,
+                plane: positions,
+                first: 0,
+                ..over_hidden
+            };
+        }
+        for group in 0..groups {
+            let over_input = Input {
+                octets: &input[group * positions..],
+                plane: groups * positions,
+                first: 0,
+                depth: octets,
+            };
+            let over_hidden = Input {
+                octets: part(over_hidden.octets, groups, group),
+                ..over_hidden
+            };
+            self.team.run(Product {
+                inputs: [over_input, over_hidden],
+                panels: weights.group_bottleneck(plan, group),
+                bias: Some(weights.group_bottleneck_bias(plan, group)),
+                activation: plan.bottleneck_activation,
+                out: part_mut(self.bottleneck, groups, group),
+                plane: plan.area(),
+                first,
+                positions,
+            });
+        }
+    }
+
+    /// The gates of some rows, from the bottleneck. Writes the hidden state to `output`.
+    fn gates(&mut self, rows: Range<usize>, output: &mut [f32]) {
+        let (plan, weights, groups) = (self.plan, self.weights, self.plan.groups);
+        let positions = rows.start * plan.map.width..rows.end * plan.map.width;
+        let (convolved, plane, first) = match &mut self.convolved {
+            Some(convolved) => (&mut **convolved, plan.area(), positions.start),
+            None => {
+                let size = plan.hidden_octets() * positions.len();
+                (fit(&mut self.bands.convolved, size), positions.len(), 0)
+            }
+        };
+        self.team.run(Convolve {
+            map: plan.map,
+            x: self.bottleneck,
+            kernels: &weights.bottleneck_kernels,
+            bias: &[],
+            rows,
+            out: &mut *convolved,
+            plane,
+            first,
+        });
+        let outputs = output.chunks_exact_mut(plan.group() * plan.area());
+        for (group, output) in outputs.enumerate() {
+            self.team.run(Gates {
+                plan,
+                weights: weights.group_gates(plan, group),
+                convolved: Input {
+                    octets: part(convolved, groups, group),
+                    plane,
+                    first,
+                    depth: plan.group_octets(),
+                },
+                state: GateState {
+                    cell: part_mut(&mut self.state.cell, groups, group),
+                    hidden: part_mut(&mut self.state.hidden, groups, group),
+                },
+                tape: self
+                    .record
+                    .as_mut()
+                    .map(|record| record.group(groups, group)),
+                output,
+                positions: positions.clone(),
+            });
+        }
+    }
+
+    /// Finishes what [`gates`](Self::gates) leave where the cell state is scaled.
+    fn scale(&mut self, output: &mut [f32]) {
+        let (plan, groups) = (self.plan, self.plan.groups);
+        let outputs = output.chunks_exact_mut(plan.group() * plan.area());
+        for (group, output) in outputs.enumerate() {
+            let scaling = self.team.instructions.run(Scale {
+                plan,
+                peepholes: self.weights.group_gates(plan, group).peepholes,
+                state: GateState {
+                    cell: part_mut(&mut self.state.cell, groups, group),
+                    hidden: part_mut(&mut self.state.hidden, groups, group),
+                },
+                tape: self
+                    .record
+                    .as_mut()
+                    .map(|record| record.group(groups, group)),
+                output,
+            });
+            if let Some(record) = &mut self.record {
+                record.scaling[group] = scaling;
+            }
+        }
+    }
+}
+
+/// `size` octets of `scratch`, whatever they hold; it never shrinks.
+pub(crate) fn fit(scratch: &mut Vec<Octet>, size: usize) -> &mut [Octet] {
+    if scratch.len() < size {
+        scratch.resize(size, Octet::ZERO);
+    }
+    &mut scratch[..size]
 }
 
 impl Plan {
-    /// A map of `channels` of this plan's size.
-    pub(crate) fn map(&self, channels: usize) -> Map {
-        Map {
-            height: self.height,
-            width: self.width,
-            channels,
-            kernel: self.kernel,
-        }
+    /// Rows of a band.
+    fn band(&self) -> usize {
+        let octets = self.groups * self.input_octets() + 2 * self.hidden_octets();
+        let rows = (BAND / octets).max(SHORT_BAND).div_ceil(self.map.width);
+        // Bands of even heights.
+        self.map.height.div_ceil(self.map.height.div_ceil(rows))
     }
 }

@@ -1,257 +1,409 @@
-//! The gates and the state updates, position by position, and their derivatives.
+//! The gates: their pointwise convolution, with everything up to the new state done while the sums
+//! are still in registers.
+//!
+//! For one octet of channels the input gate and the candidate go first, over all positions, then
+//! the forget gate and the output gate: two pairs of sixteen outputs each.
 
-use super::{Plan, activate, derivative, sigmoid};
+use std::ops::Range;
 
-/// Peephole weights of one gate: a line of `hidden` values for all positions, or one each.
+use super::Plan;
+use super::lanes::{Kernel, LANES, Lanes, Octet};
+use super::math::{activate, sigmoid};
+use super::octets::scatter;
+use super::product::{Block, Input, Sums, accumulate, by_rows, tiles};
+use super::share::Share;
+
+/// State below this size becomes 0: it has no effect, and would decay into denormal numbers, which
+/// some machines compute with a hundred times slower.
+const NEGLIGIBLE: f32 = 1e-30;
+
+/// The gates and the new state of some octets of one group.
+pub(crate) struct Gates<'a> {
+    pub plan: &'a Plan,
+    pub weights: GateWeights<'a>,
+    /// The bottleneck after its depthwise convolution, all octets of the group.
+    pub convolved: Input<'a>,
+    pub state: GateState<'a>,
+    pub tape: Option<GateTape<'a>>,
+    /// Where the hidden state goes, channels first.
+    pub output: &'a mut [f32],
+    pub positions: Range<usize>,
+}
+
+/// What belongs to each octet of channels.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PeepholeView<'a> {
-    weights: &'a [f32],
-    /// From one position's line to the next: 0 or `hidden`.
-    stride: usize,
+pub(crate) struct GateWeights<'a> {
+    /// `[octets, 2, octets of the group]`: input gate and candidate, forget and output gate.
+    pub panels: &'a [Block],
+    /// `[octets]`: input gate, candidate, forget gate, output gate.
+    pub bias: &'a [[Octet; 4]],
+    /// Of input, forget and output gate, `[octets, 1 or area]`.
+    pub peepholes: Option<[&'a [Octet]; 3]>,
 }
 
-/// The peepholes of a cell, channels last: `[1 or area, hidden]` for input, forget and output gate.
-#[derive(Debug, Clone)]
-pub(crate) struct Peepholes<T>(pub [T; 3]);
+/// The old state, which becomes the new one, `[octets, area]`.
+pub(crate) struct GateState<'a> {
+    pub cell: &'a mut [Octet],
+    pub hidden: &'a mut [Octet],
+}
 
-impl Peepholes<Vec<f32>> {
-    pub(crate) fn view(&self, hidden: usize) -> Peepholes<PeepholeView<'_>> {
-        Peepholes(self.0.each_ref().map(|weights| PeepholeView {
-            weights,
-            stride: if weights.len() == hidden { 0 } else { hidden },
-        }))
+/// What the backward pass wants to know, `[octets, area]` each.
+pub(crate) struct GateTape<'a> {
+    /// Activated: input, forget, candidate, output.
+    pub gates: [&'a mut [Octet]; 4],
+    /// The new cell state before its activation, where that is not the carried one, else empty.
+    pub raw: &'a mut [Octet],
+    pub cell: &'a mut [Octet],
+    pub hidden: &'a mut [Octet],
+}
+
+impl<'a> GateWeights<'a> {
+    fn split(self, at: usize, group: usize, pin: usize) -> (Self, Self) {
+        let (panels, other_panels) = self.panels.split_at(at * 2 * group);
+        let (bias, other_bias) = self.bias.split_at(at);
+        let peepholes = self
+            .peepholes
+            .map(|all| all.map(|weights| weights.split_at(at * pin)));
+        (
+            Self {
+                panels,
+                bias,
+                peepholes: peepholes.map(|all| all.map(|(weights, _)| weights)),
+            },
+            Self {
+                panels: other_panels,
+                bias: other_bias,
+                peepholes: peepholes.map(|all| all.map(|(_, weights)| weights)),
+            },
+        )
     }
 }
 
-impl PeepholeView<'_> {
-    fn index(&self, place: &Place) -> usize {
-        place.position * self.stride + place.channel
+impl<'a> GateState<'a> {
+    fn split(self, at: usize) -> (Self, Self) {
+        let (cell, other_cell) = self.cell.split_at_mut(at);
+        let (hidden, other_hidden) = self.hidden.split_at_mut(at);
+        (
+            Self { cell, hidden },
+            Self {
+                cell: other_cell,
+                hidden: other_hidden,
+            },
+        )
+    }
+}
+
+impl<'a> GateTape<'a> {
+    fn split(self, at: usize) -> (Self, Self) {
+        let [i, f, j, o] = self.gates.map(|gate| gate.split_at_mut(at));
+        let (raw, other_raw) = self.raw.split_at_mut(at.min(self.raw.len()));
+        let (cell, other_cell) = self.cell.split_at_mut(at);
+        let (hidden, other_hidden) = self.hidden.split_at_mut(at);
+        (
+            Self {
+                gates: [i.0, f.0, j.0, o.0],
+                raw,
+                cell,
+                hidden,
+            },
+            Self {
+                gates: [i.1, f.1, j.1, o.1],
+                raw: other_raw,
+                cell: other_cell,
+                hidden: other_hidden,
+            },
+        )
+    }
+}
+
+impl Share for Gates<'_> {
+    fn parts(&self) -> usize {
+        self.weights.bias.len()
     }
 
-    fn at(&self, place: &Place) -> f32 {
-        self.weights[self.index(place)]
+    fn split(self, at: usize) -> (Self, Self) {
+        let area = self.plan.area();
+        let (weights, other_weights) =
+            self.weights
+                .split(at, self.convolved.depth, self.plan.pin());
+        let (state, other_state) = self.state.split(at * area);
+        let (tape, other_tape) = self.tape.map(|tape| tape.split(at * area)).unzip();
+        let (output, other_output) = self.output.split_at_mut(at * LANES * area);
+        (
+            Self {
+                weights,
+                state,
+                tape,
+                output,
+                positions: self.positions.clone(),
+                ..self
+            },
+            Self {
+                weights: other_weights,
+                state: other_state,
+                tape: other_tape,
+                output: other_output,
+                ..self
+            },
+        )
     }
 }
 
-/// What scaling the cell state needs to be differentiated, for one group: the divisor, and where
-/// the maximum lies in `[area, hidden]`.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Scaling {
-    divisor: f32,
-    at: usize,
+impl Kernel for Gates<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self, l: L) {
+        let area = self.plan.area();
+        let outputs = self.output.chunks_mut(LANES * area);
+        for (octet, output) in outputs.enumerate() {
+            let plane = octet * area;
+            let pin = octet * self.plan.pin();
+            let depth = self.convolved.depth;
+            let panel = &self.weights.panels[octet * 2 * depth..][..2 * depth];
+            let mut one = One {
+                plan: self.plan,
+                pairs: panel.split_at(depth).into(),
+                bias: &self.weights.bias[octet],
+                peepholes: self
+                    .weights
+                    .peepholes
+                    .map(|all| all.map(|weights| &weights[pin..][..self.plan.pin()])),
+                convolved: self.convolved,
+                cell: &mut self.state.cell[plane..][..area],
+                hidden: &mut self.state.hidden[plane..][..area],
+                tape: self.tape.as_mut().map(|tape| tape.plane(plane, area)),
+            };
+            let begin = self.positions.start;
+            for (tile, rows) in tiles(self.positions.len()) {
+                by_rows!(rows, input_and_candidate::<L>(l, &mut one, begin, tile));
+            }
+            for (tile, rows) in tiles(self.positions.len()) {
+                by_rows!(rows, forget_and_output::<L>(l, &mut one, begin, tile));
+            }
+            if !self.plan.scale {
+                let hidden = &one.hidden[self.positions.clone()];
+                scatter(l, hidden, output, area, begin);
+            }
+        }
+    }
 }
 
-/// The values of one step of one video that both directions touch, all channels last.
-pub(crate) struct Step<'a> {
-    /// Before [`update`] the gates' pre-activations, after it their activations,
-    /// `[area, groups, 4, m]`. After [`backward`] the gradients of the pre-activations.
-    pub gates: &'a mut [f32],
-    /// The new cell state after clip or scale, before its activation, `[area, hidden]`.
-    pub raw: &'a mut [f32],
-    /// One a group.
-    pub scaling: &'a mut [Scaling],
+impl GateTape<'_> {
+    #[inline(always)]
+    fn plane(&mut self, first: usize, area: usize) -> GateTape<'_> {
+        let raw = first.min(self.raw.len())..(first + area).min(self.raw.len());
+        GateTape {
+            gates: self
+                .gates
+                .each_mut()
+                .map(|gate| &mut gate[first..first + area]),
+            raw: &mut self.raw[raw],
+            cell: &mut self.cell[first..first + area],
+            hidden: &mut self.hidden[first..first + area],
+        }
+    }
 }
 
-/// Where a channel's values lie: in `[area, hidden]` at `state`, its gates in `[area, 4 * hidden]`
-/// at `gates`, `gates + m`, and so on.
-struct Place {
-    position: usize,
-    channel: usize,
-    state: usize,
-    gates: usize,
+/// One octet of channels.
+struct One<'a> {
+    plan: &'a Plan,
+    /// Input gate and candidate, forget and output gate.
+    pairs: [&'a [Block]; 2],
+    bias: &'a [Octet; 4],
+    peepholes: Option<[&'a [Octet]; 3]>,
+    convolved: Input<'a>,
+    cell: &'a mut [Octet],
+    /// Between the two pairs: input gate times candidate.
+    hidden: &'a mut [Octet],
+    tape: Option<GateTape<'a>>,
 }
 
-fn places(plan: &Plan) -> impl Iterator<Item = Place> {
-    let (hidden, m) = (plan.hidden, plan.group());
-    (0..plan.area()).flat_map(move |position| {
-        (0..hidden).map(move |channel| Place {
-            position,
-            channel,
-            state: position * hidden + channel,
-            gates: position * 4 * hidden + channel / m * 4 * m + channel % m,
-        })
-    })
+impl One<'_> {
+    /// The pre-activations of a pair of gates.
+    #[inline(always)]
+    fn pair<L: Lanes, const R: usize>(&self, l: L, pair: usize, tile: usize) -> Sums<L, R> {
+        let [left, right] = [2 * pair, 2 * pair + 1].map(|gate| l.load(&self.bias[gate].0));
+        let mut sums = [[left, right]; R];
+        let Input {
+            octets,
+            plane,
+            first,
+            ..
+        } = self.convolved;
+        accumulate::<L, R>(l, &mut sums, octets, plane, first + tile, self.pairs[pair]);
+        sums
+    }
 }
 
-/// Activates the gates and updates `cell` and `hidden`, both `[area, hidden]`, in place.
-pub(crate) fn update(
-    plan: &Plan,
-    peepholes: Option<&Peepholes<PeepholeView>>,
-    step: &mut Step,
-    cell: &mut [f32],
-    hidden: &mut [f32],
+/// `gate + peephole * cell` at a position.
+#[inline(always)]
+fn peep<L: Lanes>(l: L, weights: &[Octet], at: usize, cell: L::V, gate: L::V) -> L::V {
+    let weight = &weights[if weights.len() == 1 { 0 } else { at }];
+    l.mul_add(l.load(&weight.0), cell, gate)
+}
+
+#[inline(always)]
+fn input_and_candidate<L: Lanes, const R: usize>(
+    l: L,
+    one: &mut One<'_>,
+    begin: usize,
+    tile: usize,
 ) {
-    let m = plan.group();
-    for place in places(plan) {
-        let c = cell[place.state];
-        let [mut i, mut f] = [step.gates[place.gates], step.gates[place.gates + m]];
-        if let Some(Peepholes([input, forget, _])) = peepholes {
-            i += input.at(&place) * c;
-            f += forget.at(&place) * c;
+    let sums = one.pair::<L, R>(l, 0, tile);
+    let first = begin + tile;
+    let cells: &[Octet; R] = one.cell[first..].first_chunk().expect("a tile");
+    let products: &mut [Octet; R] = one.hidden[first..].first_chunk_mut().expect("a tile");
+    for r in 0..R {
+        let [mut input, candidate] = sums[r];
+        if let Some([weights, _, _]) = one.peepholes {
+            input = peep(l, weights, first + r, l.load(&cells[r].0), input);
         }
-        let (i, f) = (sigmoid(i), sigmoid(f));
-        let j = activate(plan.activation, step.gates[place.gates + 2 * m]);
-        step.gates[place.gates] = i;
-        step.gates[place.gates + m] = f;
-        step.gates[place.gates + 2 * m] = j;
-        let c = f * c + i * j;
-        step.raw[place.state] = match plan.clip {
-            Some(clip) => c.clamp(-clip, clip),
-            None => c,
-        };
-    }
-    if plan.scale {
-        scale(plan, step);
-    }
-    for place in places(plan) {
-        let c = step.raw[place.state];
-        let mut o = step.gates[place.gates + 3 * m];
-        if let Some(Peepholes([_, _, output])) = peepholes {
-            o += output.at(&place) * c;
+        let input = sigmoid(l, input);
+        let candidate = activate(l, one.plan.activation, candidate);
+        products[r] = Octet(l.store(l.mul(input, candidate)));
+        if let Some(tape) = &mut one.tape {
+            tape.gates[0][first + r] = Octet(l.store(input));
+            tape.gates[2][first + r] = Octet(l.store(candidate));
         }
-        let o = sigmoid(o);
-        step.gates[place.gates + 3 * m] = o;
-        let activated = activate(plan.activation, c);
-        hidden[place.state] = o * activated;
-        cell[place.state] = if plan.carry_activated { activated } else { c };
     }
 }
 
-/// Divides the new cell state of each group by `max(1, max / 6)`.
-fn scale(plan: &Plan, step: &mut Step) {
-    let m = plan.group();
-    for (group, scaling) in step.scaling.iter_mut().enumerate() {
+#[inline(always)]
+fn forget_and_output<L: Lanes, const R: usize>(l: L, one: &mut One<'_>, begin: usize, tile: usize) {
+    let sums = one.pair::<L, R>(l, 1, tile);
+    let first = begin + tile;
+    for r in 0..R {
+        let at = first + r;
+        let [mut forget, output] = sums[r];
+        let old = l.load(&one.cell[at].0);
+        if let Some([_, weights, _]) = one.peepholes {
+            forget = peep(l, weights, at, old, forget);
+        }
+        let forget = sigmoid(l, forget);
+        let mut cell = l.mul_add(forget, old, l.load(&one.hidden[at].0));
+        if let Some(clip) = one.plan.clip {
+            cell = l.at_most(l.at_least(cell, l.splat(-clip)), l.splat(clip));
+        }
+        if let Some(tape) = &mut one.tape {
+            tape.gates[1][at] = Octet(l.store(forget));
+        }
+        if one.plan.scale {
+            // The scale depends on the whole map: `Scale` goes on from here.
+            one.cell[at] = Octet(l.store(cell));
+            one.hidden[at] = Octet(l.store(output));
+        } else {
+            finish(l, one, at, cell, output);
+        }
+    }
+}
+
+/// From the new cell state and the output gate's pre-activation to the new state.
+#[inline(always)]
+fn finish<L: Lanes>(l: L, one: &mut One<'_>, at: usize, cell: L::V, output: L::V) {
+    let negligible = l.splat(NEGLIGIBLE);
+    let cell = l.unless_less(l.abs(cell), negligible, cell);
+    let mut output = output;
+    if let Some([_, _, weights]) = one.peepholes {
+        output = peep(l, weights, at, cell, output);
+    }
+    let output = sigmoid(l, output);
+    let activated = activate(l, one.plan.activation, cell);
+    let hidden = l.mul(output, activated);
+    let hidden = Octet(l.store(l.unless_less(l.abs(hidden), negligible, hidden)));
+    let carried = match one.plan.carry_activated {
+        true => activated,
+        false => cell,
+    };
+    let carried = Octet(l.store(carried));
+    one.hidden[at] = hidden;
+    one.cell[at] = carried;
+    if let Some(tape) = &mut one.tape {
+        tape.gates[3][at] = Octet(l.store(output));
+        if let Some(raw) = tape.raw.get_mut(at) {
+            *raw = Octet(l.store(cell));
+        }
+        tape.cell[at] = carried;
+        tape.hidden[at] = hidden;
+    }
+}
+
+/// What scaling the cell state needs to be differentiated, for one group: the divisor, and which
+/// octet and lane hold the maximum.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scaling {
+    pub divisor: f32,
+    pub at: usize,
+    pub lane: usize,
+}
+
+impl Default for Scaling {
+    fn default() -> Self {
+        Self {
+            divisor: 1.0,
+            at: 0,
+            lane: 0,
+        }
+    }
+}
+
+impl Scaling {
+    /// From the new cell state of a group, `[octets, area]`.
+    fn new(cell: &[Octet]) -> Self {
         let mut max = f32::NEG_INFINITY;
-        for (position, line) in step.raw.chunks_exact(plan.hidden).enumerate() {
-            for (channel, value) in line.iter().enumerate().skip(group * m).take(m) {
+        let mut scaling = Self::default();
+        for (at, octet) in cell.iter().enumerate() {
+            for (lane, value) in octet.0.into_iter().enumerate() {
                 // NaN wins, as it does in PyTorch.
-                if *value > max || value.is_nan() {
-                    max = *value;
-                    scaling.at = position * plan.hidden + channel;
+                if value > max || (value.is_nan() && !max.is_nan()) {
+                    max = value;
+                    (scaling.at, scaling.lane) = (at, lane);
                 }
             }
         }
         let divisor = max / 6.0;
         scaling.divisor = if divisor < 1.0 { 1.0 } else { divisor };
-        for line in step.raw.chunks_exact_mut(plan.hidden) {
-            line[group * m..][..m]
-                .iter_mut()
-                .for_each(|value| *value /= scaling.divisor);
-        }
+        scaling
     }
 }
 
-/// Turns the gradients of the new state into those of the old one and of the gates'
-/// pre-activations, and adds those of the peepholes to `sums`.
-///
-/// `hidden` holds the gradient of the new hidden state, `cell` that of the new carried cell state;
-/// afterwards `cell` holds that of the old one. `old` is the old carried cell state. All are
-/// `[area, hidden]`.
-pub(crate) fn backward(
-    plan: &Plan,
-    peepholes: Option<(&Peepholes<PeepholeView>, &mut Peepholes<Vec<f32>>)>,
-    step: &mut Step,
-    old: &[f32],
-    hidden: &[f32],
-    cell: &mut [f32],
-) {
-    let (views, mut sums) = peepholes.unzip();
-    through_output(plan, views, sums.as_deref_mut(), step, hidden, cell);
-    if let Some(clip) = plan.clip {
-        for (gradient, c) in cell.iter_mut().zip(step.raw.iter()) {
-            if c.abs() >= clip {
-                *gradient = 0.0;
+/// Divides the new cell state of a group by `max(1, max / 6)` and finishes what [`Gates`] left.
+pub(crate) struct Scale<'a> {
+    pub plan: &'a Plan,
+    pub peepholes: Option<[&'a [Octet]; 3]>,
+    pub state: GateState<'a>,
+    pub tape: Option<GateTape<'a>>,
+    pub output: &'a mut [f32],
+}
+
+impl Kernel for Scale<'_> {
+    type Output = Scaling;
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self, l: L) -> Scaling {
+        let (area, pin) = (self.plan.area(), self.plan.pin());
+        let scaling = Scaling::new(self.state.cell);
+        for (octet, output) in self.output.chunks_mut(LANES * area).enumerate() {
+            let plane = octet * area;
+            let mut one = One {
+                plan: self.plan,
+                pairs: [&[], &[]],
+                bias: &[Octet::ZERO; 4],
+                peepholes: self
+                    .peepholes
+                    .map(|all| all.map(|weights| &weights[octet * pin..][..pin])),
+                convolved: Input::NONE,
+                cell: &mut self.state.cell[plane..][..area],
+                hidden: &mut self.state.hidden[plane..][..area],
+                tape: self.tape.as_mut().map(|tape| tape.plane(plane, area)),
+            };
+            for at in 0..area {
+                let cell = l.div(l.load(&one.cell[at].0), l.splat(scaling.divisor));
+                let output = l.load(&one.hidden[at].0);
+                finish(l, &mut one, at, cell, output);
             }
+            scatter(l, one.hidden, output, area, 0);
         }
-    }
-    if plan.scale {
-        through_scale(plan, step, cell);
-    }
-    through_update(plan, views, sums, step, old, cell);
-}
-
-/// From the new hidden and carried state back to `raw`, whose gradient replaces that in `cell`.
-fn through_output(
-    plan: &Plan,
-    views: Option<&Peepholes<PeepholeView>>,
-    mut sums: Option<&mut Peepholes<Vec<f32>>>,
-    step: &mut Step,
-    hidden: &[f32],
-    cell: &mut [f32],
-) {
-    let m = plan.group();
-    for place in places(plan) {
-        let c = step.raw[place.state];
-        let activated = activate(plan.activation, c);
-        let o = step.gates[place.gates + 3 * m];
-        let d_output = hidden[place.state] * activated * o * (1.0 - o);
-        step.gates[place.gates + 3 * m] = d_output;
-
-        let mut d_activated = hidden[place.state] * o;
-        let mut d_raw = 0.0;
-        if plan.carry_activated {
-            d_activated += cell[place.state];
-        } else {
-            d_raw = cell[place.state];
-        }
-        d_raw += d_activated * derivative(plan.activation, activated);
-        if let (Some(views), Some(sums)) = (views, sums.as_deref_mut()) {
-            let weight = views.0[2].index(&place);
-            d_raw += d_output * views.0[2].weights[weight];
-            sums.0[2][weight] += d_output * c;
-        }
-        cell[place.state] = d_raw;
-    }
-}
-
-/// From the scaled cell state back to the unscaled: the divisor depends on the maximum.
-fn through_scale(plan: &Plan, step: &Step, cell: &mut [f32]) {
-    let m = plan.group();
-    for (group, scaling) in step.scaling.iter().enumerate() {
-        if scaling.divisor == 1.0 {
-            continue;
-        }
-        // c = raw / d, so the divisor's gradient is -sum(dc * c) / d, a sixth of it the maximum's.
-        let mut sum = 0.0;
-        for (line, c) in cell
-            .chunks_exact_mut(plan.hidden)
-            .zip(step.raw.chunks_exact(plan.hidden))
-        {
-            for channel in group * m..(group + 1) * m {
-                sum += line[channel] * c[channel];
-                line[channel] /= scaling.divisor;
-            }
-        }
-        cell[scaling.at] -= sum / scaling.divisor / 6.0;
-    }
-}
-
-/// From the unclipped cell state, whose gradient is in `cell`, back to the gates and the old one.
-fn through_update(
-    plan: &Plan,
-    views: Option<&Peepholes<PeepholeView>>,
-    mut sums: Option<&mut Peepholes<Vec<f32>>>,
-    step: &mut Step,
-    old: &[f32],
-    cell: &mut [f32],
-) {
-    let m = plan.group();
-    for place in places(plan) {
-        let d = cell[place.state];
-        let c = old[place.state];
-        let [i, f, j] = [0, m, 2 * m].map(|gate| step.gates[place.gates + gate]);
-        let d_input = d * j * i * (1.0 - i);
-        let d_forget = d * c * f * (1.0 - f);
-        step.gates[place.gates] = d_input;
-        step.gates[place.gates + m] = d_forget;
-        step.gates[place.gates + 2 * m] = d * i * derivative(plan.activation, j);
-        let mut d_old = d * f;
-        if let (Some(Peepholes([input, forget, _])), Some(sums)) = (views, sums.as_deref_mut()) {
-            let (at_input, at_forget) = (input.index(&place), forget.index(&place));
-            d_old += d_input * input.weights[at_input] + d_forget * forget.weights[at_forget];
-            sums.0[0][at_input] += d_input * c;
-            sums.0[1][at_forget] += d_forget * c;
-        }
-        cell[place.state] = d_old;
+        scaling
     }
 }

@@ -1,17 +1,30 @@
-//! The kernels. They know slices and sizes, nothing of Burn.
+//! The kernels. They know slices and sizes, nothing of Burn, and are written once over
+//! [`Lanes`](lanes::Lanes).
 //!
-//! One call runs one video of a batch: `[time, channels, height, width]` at the border, positions
-//! by channels (*channels last*) within, so that a pointwise convolution is a matrix product and a
-//! depthwise one a loop over neighbouring values.
+//! One call runs one video of a batch: `[time, channels, height, width]` at the border, planes of
+//! [`Octet`](lanes::Octet)s within. Neither needs `unsafe`: instructions are chosen by value, and
+//! the inner loops run over arrays, whose bounds the compiler knows.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub(crate) mod backward;
+pub(crate) mod convolve;
 pub(crate) mod depthwise;
 pub(crate) mod forward;
 pub(crate) mod gates;
-pub(crate) mod gemm;
-pub(crate) mod layout;
+pub(crate) mod gates_backward;
+pub(crate) mod instructions;
+pub(crate) mod lanes;
+mod math;
+pub(crate) mod octets;
+pub(crate) mod outer;
+pub(crate) mod product;
+pub(crate) mod share;
 
-use bottleneck_lstm::{Activation, BottleneckLstmConfig, Depthwise};
+use bottleneck_lstm::{Activation, BottleneckLstmConfig, Depthwise, Peephole};
+
+use depthwise::Map;
+use octets::octets;
 
 /// The sizes and the variant of one call, which the kernels rely on.
 #[derive(Debug, Clone)]
@@ -24,14 +37,12 @@ pub(crate) struct Plan {
     pub hidden: usize,
     /// Groups, `G`.
     pub groups: usize,
-    /// Side of the depthwise kernels, `k`.
-    pub kernel: usize,
-    /// Height of the map.
-    pub height: usize,
-    /// Width of the map.
-    pub width: usize,
+    /// The map, and the side `k` of the depthwise kernels.
+    pub map: Map,
     /// Whether the first depthwise convolution runs over the hidden state too.
     pub depthwise_hidden: bool,
+    /// Whether each position has peephole weights of its own.
+    pub pinned: bool,
     /// Activation of candidate and cell state.
     pub activation: Activation,
     /// Activation of the bottleneck.
@@ -53,10 +64,13 @@ impl Plan {
             input: config.input_channels,
             hidden: config.hidden_channels,
             groups: config.groups,
-            kernel: config.kernel_size,
-            height: spatial[0],
-            width: spatial[1],
+            map: Map {
+                height: spatial[0],
+                width: spatial[1],
+                kernel: config.kernel_size,
+            },
             depthwise_hidden: config.depthwise == Depthwise::InputAndHidden,
+            pinned: matches!(config.peephole, Some(Peephole::PerPosition(_))),
             activation: config.activation,
             bottleneck_activation: config.bottleneck_activation,
             clip: config.clip_state.map(|clip| clip as f32),
@@ -68,7 +82,12 @@ impl Plan {
 
     /// Positions of a map.
     pub(crate) fn area(&self) -> usize {
-        self.height * self.width
+        self.map.area()
+    }
+
+    /// Taps of a depthwise kernel.
+    pub(crate) fn taps(&self) -> usize {
+        self.map.kernel * self.map.kernel
     }
 
     /// Hidden channels of a group, `m`.
@@ -81,9 +100,39 @@ impl Plan {
         self.hidden * if self.output_bottleneck { 2 } else { 1 }
     }
 
+    /// Values of one frame of the input.
+    pub(crate) fn frame(&self) -> usize {
+        self.area() * self.input
+    }
+
     /// Values of one state tensor of one video.
     pub(crate) fn state(&self) -> usize {
         self.area() * self.hidden
+    }
+
+    /// Octets of an input position.
+    pub(crate) fn input_octets(&self) -> usize {
+        octets(self.input)
+    }
+
+    /// Octets of a position of one group's hidden channels: groups do not share octets.
+    pub(crate) fn group_octets(&self) -> usize {
+        octets(self.group())
+    }
+
+    /// Octets of a position of all hidden channels.
+    pub(crate) fn hidden_octets(&self) -> usize {
+        self.groups * self.group_octets()
+    }
+
+    /// Octets of one state tensor of one video.
+    pub(crate) fn state_octets(&self) -> usize {
+        self.area() * self.hidden_octets()
+    }
+
+    /// Octets of a peephole's weights for eight channels.
+    pub(crate) fn pin(&self) -> usize {
+        if self.pinned { self.area() } else { 1 }
     }
 
     /// Multiply-accumulates of the whole sequence of one video.
@@ -92,35 +141,4 @@ impl Plan {
         let pointwise = self.hidden * (self.input + m) + 4 * self.hidden * m;
         self.time * self.area() * pointwise
     }
-}
-
-/// `activation(x)`. NaN stays NaN.
-pub(crate) fn activate(activation: Activation, x: f32) -> f32 {
-    match activation {
-        Activation::Identity => x,
-        Activation::Relu => {
-            if x < 0.0 {
-                0.0
-            } else {
-                x
-            }
-        }
-        Activation::Relu6 => x.clamp(0.0, 6.0),
-        Activation::Tanh => x.tanh(),
-    }
-}
-
-/// The derivative of `activation` where it takes the value `y`.
-pub(crate) fn derivative(activation: Activation, y: f32) -> f32 {
-    match activation {
-        Activation::Identity => 1.0,
-        Activation::Relu => f32::from(y > 0.0),
-        Activation::Relu6 => f32::from(y > 0.0 && y < 6.0),
-        Activation::Tanh => 1.0 - y * y,
-    }
-}
-
-/// `1 / (1 + exp(-x))`, without overflow into NaN at either end.
-pub(crate) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }
