@@ -3,6 +3,7 @@
 
 mod backend;
 mod kernels;
+mod memory;
 mod pack;
 mod runner;
 mod stream;

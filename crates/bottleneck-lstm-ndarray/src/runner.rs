@@ -21,6 +21,7 @@ use crate::kernels::lanes::Octet;
 use crate::kernels::octets::{Gather, Scatter};
 use crate::kernels::share::Team;
 use crate::kernels::{Plan, depthwise};
+use crate::memory::Memory;
 use crate::pack::{Packed, Transposed, Weights};
 use crate::sums::Sums;
 use crate::threads;
@@ -35,6 +36,8 @@ const SUMS: usize = 8;
 /// `Autodiff` of both. Other element types, `f64` among them, and other kernel sizes go to
 /// [`Reference`](bottleneck_lstm::Reference); [`is_fused`](CellRunner::is_fused) says which. The
 /// same input gives the same bits for any number of threads, on the same [`Instructions`].
+///
+/// It keeps the memory that a call has worked in for the next one; clones share it.
 ///
 /// State smaller than 1e-30 in size becomes 0, so that none decays into denormal numbers.
 ///
@@ -59,6 +62,7 @@ const SUMS: usize = 8;
 pub struct CpuRunner {
     threads: Option<usize>,
     instructions: Instructions,
+    memory: Arc<Memory>,
 }
 
 impl Default for CpuRunner {
@@ -74,6 +78,7 @@ impl CpuRunner {
         Self {
             threads: None,
             instructions: Instructions::best(),
+            memory: Arc::default(),
         }
     }
 
@@ -106,6 +111,10 @@ impl CpuRunner {
 
     pub(crate) fn threads(&self, macs: usize) -> usize {
         threads::count(self.threads, macs)
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     pub(crate) fn team(&self, threads: usize) -> Team {
@@ -205,7 +214,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         tensors: CellTensors<FloatTensor<B>>,
     ) -> (FloatTensor<B>, FloatTensor<B>) {
         let call = Call::<B>::new(config, tensors);
-        let plan = &call.plan;
+        let (plan, memory) = (&call.plan, &self.memory);
         let packed = Packed::new(
             plan,
             &weights::<B>(&call.tensors),
@@ -217,7 +226,11 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let videos = call.videos(&mut outputs, &mut last);
         self.each(call.batch * plan.macs(), videos, |team, mut video| {
             let mut state = video.start(plan, team);
-            let (xs, outputs, scratch) = (video.xs, &mut *video.outputs, &mut Scratch::default());
+            let (xs, outputs, scratch) = (
+                video.xs,
+                &mut *video.outputs,
+                &mut Scratch::new(plan, memory),
+            );
             forward::run(plan, &packed, team, xs, &mut state, outputs, scratch);
             video.finish(plan, team, &state);
         });
@@ -234,7 +247,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         tensors: CellTensors<FloatTensor<B>>,
     ) -> (FloatTensor<B>, Recording<B>) {
         let call = Call::<B>::new(config, tensors);
-        let plan = &call.plan;
+        let (plan, memory) = (&call.plan, &self.memory);
         let weights = weights::<B>(&call.tensors);
         let packed = Packed::new(plan, &weights, config.forget_bias, self.instructions);
         let split = call.batch * call.output_size();
@@ -244,7 +257,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let tapes = self.each(call.batch * plan.macs(), videos, |team, mut video| {
             let mut state = video.start(plan, team);
             let (xs, outputs) = (video.xs, &mut *video.outputs);
-            let tape = forward::run_taped(plan, &packed, team, xs, &mut state, outputs);
+            let tape = forward::run_taped(plan, &packed, team, memory, xs, &mut state, outputs);
             video.finish(plan, team, &state);
             tape
         });
@@ -306,7 +319,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
                         tape,
                         xs,
                         outputs,
-                        last_cell: Vec::new(),
+                        last_cell: self.memory.take(plan.state_octets()),
                         gradient: d_frames.next().unwrap_or_default(),
                     },
                     last_cell,
@@ -321,7 +334,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
             let rest = videos.split_off(videos.len().div_ceil(left));
             shares.push(std::mem::replace(&mut videos, rest));
         }
-        let backward = Backward::new(&plan, &packed, transposed);
+        let backward = Backward::new(&plan, &packed, transposed, &self.memory);
         let macs = 2 * batch * plan.macs();
         let sums = self.each(macs, shares, |team, videos| {
             let mut sums = Sums::zeros(&plan, packed.peepholes.is_some());
@@ -438,23 +451,21 @@ impl BackwardVideo<'_> {
         wants: Wanted,
         sums: &mut Sums,
     ) {
-        self.video.last_cell = gather(plan, team, self.last_cell);
-        let start = backward.run(plan, team, self.video, wants, sums);
-        scatter(plan, team, &start.cell, self.cell);
-        scatter(plan, team, &start.hidden, self.hidden);
+        gather(plan, team, self.last_cell, &mut self.video.last_cell);
+        let [cell, hidden] = backward.run(plan, team, self.video, wants, sums);
+        scatter(plan, team, &cell, self.cell);
+        scatter(plan, team, &hidden, self.hidden);
     }
 }
 
-/// A state tensor, channels first, as octets.
-pub(crate) fn gather(plan: &Plan, team: Team, from: &[f32]) -> Vec<Octet> {
-    let mut to = vec![Octet::ZERO; plan.state_octets()];
+/// Turns a state tensor, channels first, into octets.
+fn gather(plan: &Plan, team: Team, from: &[f32], to: &mut [Octet]) {
     team.instructions.run(Gather {
         groups: plan.groups,
         area: plan.area(),
         from,
-        to: &mut to,
+        to,
     });
-    to
 }
 
 /// The reverse of [`gather`].

@@ -120,11 +120,12 @@ impl CpuRunner {
         let team = self.team(each);
         let videos = states(&plan, team, start)
             .into_iter()
-            .map(|state| (state, Scratch::default()));
+            .map(|state| (state, Scratch::new(&plan, self.memory())))
+            .collect();
         let engine = Engine::Fused(Box::new(Fused {
             at_a_time,
             team,
-            videos: videos.collect(),
+            videos,
             plan,
             packed,
         }));

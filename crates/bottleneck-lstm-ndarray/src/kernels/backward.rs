@@ -1,17 +1,20 @@
 //! The backward pass of one video.
 
+use std::sync::Arc;
+
 use bottleneck_lstm::Activation;
 
 use super::Plan;
 use super::convolve::{Convolve, DepthwiseBackward};
 use super::depthwise::{self, Map};
-use super::forward::{State, Tape};
+use super::forward::Tape;
 use super::gates_backward::{ActivationBackward, GatesBackward, Peephole};
 use super::lanes::Octet;
 use super::octets::{Gather, Scatter};
 use super::outer::{Frames, Outer, POSITIONS};
 use super::product::{Block, Input, Product};
 use super::share::Team;
+use crate::memory::{Buffer, Memory};
 use crate::pack::{Packed, Transposed, part, part_mut};
 use crate::sums::Sums;
 
@@ -19,6 +22,7 @@ use crate::sums::Sums;
 #[derive(Debug)]
 pub(crate) struct Backward<'a> {
     packed: &'a Packed,
+    memory: &'a Arc<Memory>,
     transposed: Transposed,
     /// Kernels over the input, `[groups, input octets, k * k]`.
     input_kernels: Vec<Octet>,
@@ -46,13 +50,18 @@ pub(crate) struct Video<'a> {
     /// The gradient of the outputs, `[time, output, area]`.
     pub outputs: &'a [f32],
     /// The gradient of the last cell state.
-    pub last_cell: Vec<Octet>,
+    pub last_cell: Buffer,
     /// Where the gradient of the input goes, `[time, input, area]`; empty if it is not wanted.
     pub gradient: &'a mut [f32],
 }
 
 impl<'a> Backward<'a> {
-    pub(crate) fn new(plan: &Plan, packed: &'a Packed, transposed: Transposed) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        packed: &'a Packed,
+        transposed: Transposed,
+        memory: &'a Arc<Memory>,
+    ) -> Self {
         let taps = plan.taps();
         let turn = |kernels: &[Octet]| depthwise::turn(kernels, taps);
         let mut input_kernels = Vec::with_capacity(packed.input_kernels.len());
@@ -68,11 +77,12 @@ impl<'a> Backward<'a> {
             hidden_turned: turn(&packed.hidden_kernels),
             bottleneck_turned: turn(&packed.bottleneck_kernels),
             packed,
+            memory,
         }
     }
 
     /// Runs one video backward. Adds the gradients of the weights to `sums`, where they are
-    /// `wanted`; returns those of the state at the start.
+    /// `wanted`; returns those of the state at the start, cell and hidden.
     pub(crate) fn run(
         &self,
         plan: &Plan,
@@ -80,18 +90,19 @@ impl<'a> Backward<'a> {
         mut video: Video<'_>,
         wanted: Wanted,
         sums: &mut Sums,
-    ) -> State {
-        let start = self.through_time(plan, team, &mut video, sums);
+    ) -> [Buffer; 2] {
+        let hidden = self.through_time(plan, team, &mut video, sums);
         if wanted.weights {
             self.recurrent_weights(plan, team, &video.tape, sums);
         }
         if wanted.xs || wanted.weights {
             self.through_input(plan, team, &mut video, sums);
         }
-        start
+        [video.last_cell, hidden]
     }
 
-    /// The recurrence, last step first. In the tape, gradients take the place of what they belong
+    /// The recurrence, last step first; returns the gradient of the hidden state at the start, that
+    /// of the cell state takes the place of the last one's. In the tape, gradients take the place of what they belong
     /// to: those of the gates' pre-activations in `gates`, those of the bottleneck's in
     /// `bottleneck`.
     fn through_time(
@@ -100,14 +111,14 @@ impl<'a> Backward<'a> {
         team: Team,
         video: &mut Video<'_>,
         sums: &mut Sums,
-    ) -> State {
+    ) -> Buffer {
         let (groups, area, size) = (plan.groups, plan.area(), plan.state_octets());
         let octets = plan.group_octets();
-        let tape = &mut video.tape;
-        let mut d_cell = std::mem::take(&mut video.last_cell);
-        let mut d_hidden = vec![Octet::ZERO; size];
-        let mut d_convolved = vec![Octet::ZERO; size];
-        let mut d_bottleneck = vec![Octet::ZERO; size];
+        let (tape, d_cell) = (&mut video.tape, &mut video.last_cell);
+        let mut d_hidden = self.memory.take(size);
+        d_hidden.fill(Octet::ZERO);
+        let mut d_convolved = self.memory.take(size);
+        let mut d_bottleneck = self.memory.take(size);
         let outputs = video.outputs.chunks_exact(area * plan.output());
         for (t, output) in outputs.enumerate().rev() {
             let (of_hidden, of_bottleneck) = output.split_at(plan.state());
@@ -127,7 +138,7 @@ impl<'a> Backward<'a> {
                     old: part(&tape.cells[t * size..][..size], groups, group),
                     output: part(of_hidden, groups, group),
                     hidden: part(&d_hidden, groups, group),
-                    cell: part_mut(&mut d_cell, groups, group),
+                    cell: part_mut(d_cell, groups, group),
                     scaling: tape.scaling[t * groups + group],
                 });
                 let panels = part(&self.transposed.gates, groups, group);
@@ -180,10 +191,7 @@ impl<'a> Backward<'a> {
                 });
             }
         }
-        State {
-            cell: d_cell,
-            hidden: d_hidden,
-        }
+        d_hidden
     }
 
     fn peepholes<'b>(
@@ -208,9 +216,9 @@ impl<'a> Backward<'a> {
     /// Weights of the gates and of the recurrent half of the bottleneck, over all steps at once.
     fn recurrent_weights(&self, plan: &Plan, team: Team, tape: &Tape, sums: &mut Sums) {
         let (groups, area, size) = (plan.groups, plan.area(), plan.state_octets());
-        let mut convolved = Vec::new();
+        let mut convolved;
         let over_hidden = if plan.depthwise_hidden {
-            convolved.resize(plan.time * size, Octet::ZERO);
+            convolved = self.memory.take(plan.time * size);
             for (x, out) in tape
                 .hiddens
                 .chunks_exact(size)
@@ -256,9 +264,11 @@ impl<'a> Backward<'a> {
         let (octets, wants_xs) = (plan.input_octets(), !video.gradient.is_empty());
         let together = (POSITIONS / area).clamp(1, plan.time);
         let frame = octets * area;
-        let mut xs = vec![Octet::ZERO; together * frame];
-        let mut convolved = vec![Octet::ZERO; together * frame];
-        let mut d_xs = vec![Octet::ZERO; if wants_xs { together * frame } else { 0 }];
+        let mut xs = self.memory.take(together * frame);
+        let mut convolved = self.memory.take(together * frame);
+        let mut d_xs = self
+            .memory
+            .take(if wants_xs { together * frame } else { 0 });
         for first in (0..plan.time).step_by(together) {
             let count = together.min(plan.time - first);
             let from = video.xs[first * plan.frame()..].chunks_exact(plan.frame());

@@ -1,6 +1,7 @@
 //! The forward pass of one video, with or without a tape.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Plan;
 use super::convolve::{Convolve, ConvolveInput};
@@ -9,6 +10,7 @@ use super::lanes::Octet;
 use super::octets::{Gather, Scatter};
 use super::product::{Input, Product};
 use super::share::Team;
+use crate::memory::{Buffer, Memory};
 use crate::pack::{Packed, part, part_mut};
 
 /// Octets that a band of rows may fill, so that they stay in the second-level cache.
@@ -18,44 +20,72 @@ const BAND: usize = 6144;
 const SHORT_BAND: usize = 96;
 
 /// What the backward pass needs of the forward pass of one video.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tape {
     /// The bottleneck after its activation, `[time, hidden octets, area]`.
-    pub bottleneck: Vec<Octet>,
+    pub bottleneck: Buffer,
     /// The bottleneck after its depthwise convolution, likewise.
-    pub convolved: Vec<Octet>,
+    pub convolved: Buffer,
     /// The activated gates, `[time, groups, 4, octets of a group, area]`.
-    pub gates: Vec<Octet>,
+    pub gates: Buffer,
     /// The new cell state before its activation, `[time, hidden octets, area]`, where the carried
     /// one is another; else empty.
-    pub raw: Vec<Octet>,
+    pub raw: Buffer,
     /// `[time, groups]`
     pub scaling: Vec<Scaling>,
     /// The carried cell states from the start on, `[time + 1, hidden octets, area]`.
-    pub cells: Vec<Octet>,
+    pub cells: Buffer,
     /// The hidden states from the start on, likewise.
-    pub hiddens: Vec<Octet>,
+    pub hiddens: Buffer,
 }
 
-/// Memory that a call works in, kept by a stream from step to step.
-#[derive(Debug, Default)]
+/// What a call works in.
+#[derive(Debug)]
 pub(crate) struct Scratch {
     /// The bottleneck, `[hidden octets, area]`.
-    bottleneck: Vec<Octet>,
+    bottleneck: Buffer,
     bands: Bands,
 }
 
-/// What belongs to a band of rows.
-#[derive(Debug, Default)]
+impl Scratch {
+    pub(crate) fn new(plan: &Plan, memory: &Arc<Memory>) -> Self {
+        Self {
+            bottleneck: memory.take(plan.state_octets()),
+            bands: Bands::new(plan, memory),
+        }
+    }
+}
+
+/// What belongs to a band of rows; each as large as the largest band wants.
+#[derive(Debug)]
 struct Bands {
     /// Planes of the input, each with the rows that the band depends on.
-    gathered: Vec<Octet>,
+    gathered: Buffer,
     /// The input after its depthwise convolution, `[input octets, groups, positions]`.
-    input: Vec<Octet>,
+    input: Buffer,
     /// The hidden state after its depthwise convolution, `[hidden octets, positions]`.
-    hidden: Vec<Octet>,
+    hidden: Buffer,
     /// The bottleneck after its depthwise convolution, `[hidden octets, positions]`.
-    convolved: Vec<Octet>,
+    convolved: Buffer,
+}
+
+impl Bands {
+    fn new(plan: &Plan, memory: &Arc<Memory>) -> Self {
+        let (width, reach) = (plan.map.width, plan.map.kernel / 2);
+        // The gates of the last band make up for what the others were behind.
+        let rows = |more: usize| (plan.band() + more).min(plan.map.height) * width;
+        let hidden = if plan.depthwise_hidden {
+            plan.hidden_octets()
+        } else {
+            0
+        };
+        Self {
+            gathered: memory.take(plan.input_octets() * rows(2 * reach)),
+            input: memory.take(plan.input_octets() * plan.groups * rows(0)),
+            hidden: memory.take(hidden * rows(0)),
+            convolved: memory.take(plan.hidden_octets() * rows(reach)),
+        }
+    }
 }
 
 /// The state of one video, `[hidden octets, area]` each.
@@ -100,7 +130,7 @@ pub(crate) fn run(
     outputs: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let bottleneck = fit(&mut scratch.bottleneck, plan.state_octets());
+    let bottleneck = &mut scratch.bottleneck[..];
     let frames = xs.chunks_exact(plan.frame());
     for (x, output) in frames.zip(outputs.chunks_exact_mut(plan.area() * plan.output())) {
         let mut step = Step {
@@ -109,7 +139,7 @@ pub(crate) fn run(
             team,
             state,
             bands: &mut scratch.bands,
-            bottleneck,
+            bottleneck: &mut *bottleneck,
             convolved: None,
             record: None,
         };
@@ -122,12 +152,13 @@ pub(crate) fn run_taped(
     plan: &Plan,
     weights: &Packed,
     team: Team,
+    memory: &Arc<Memory>,
     xs: &[f32],
     state: &mut State,
     outputs: &mut [f32],
 ) -> Tape {
     let (time, size) = (plan.time, plan.state_octets());
-    let octets = |count: usize| vec![Octet::ZERO; count];
+    let octets = |count: usize| memory.take(count);
     let mut tape = Tape {
         bottleneck: octets(time * size),
         convolved: octets(time * size),
@@ -139,7 +170,7 @@ pub(crate) fn run_taped(
     };
     tape.cells[..size].copy_from_slice(&state.cell);
     tape.hiddens[..size].copy_from_slice(&state.hidden);
-    let mut bands = Bands::default();
+    let mut bands = Bands::new(plan, memory);
     let frames = xs.chunks_exact(plan.frame());
     let outputs = outputs.chunks_exact_mut(plan.area() * plan.output());
     for (t, (x, output)) in frames.zip(outputs).enumerate() {
@@ -260,8 +291,8 @@ impl Step<'_> {
             kernels: &weights.input_kernels,
             bias: &weights.input_bias,
             rows: rows.clone(),
-            gathered: fit(gathered, octets * plan.map.reach(&rows).len() * width),
-            out: fit(input, octets * groups * positions),
+            gathered: &mut gathered[..octets * plan.map.reach(&rows).len() * width],
+            out: &mut input[..octets * groups * positions],
         });
         let mut over_hidden = Input {
             octets: &self.state.hidden,
@@ -270,7 +301,7 @@ impl Step<'_> {
             depth: plan.group_octets(),
         };
         if plan.depthwise_hidden {
-            let out = fit(hidden, plan.hidden_octets() * positions);
+            let out = &mut hidden[..plan.hidden_octets() * positions];
             self.team.run(Convolve {
                 map: plan.map,
                 x: &self.state.hidden,
@@ -320,7 +351,7 @@ impl Step<'_> {
             Some(convolved) => (&mut **convolved, plan.area(), positions.start),
             None => {
                 let size = plan.hidden_octets() * positions.len();
-                (fit(&mut self.bands.convolved, size), positions.len(), 0)
+                (&mut self.bands.convolved[..size], positions.len(), 0)
             }
         };
         self.team.run(Convolve {
@@ -381,14 +412,6 @@ impl Step<'_> {
             }
         }
     }
-}
-
-/// `size` octets of `scratch`, whatever they hold; it never shrinks.
-pub(crate) fn fit(scratch: &mut Vec<Octet>, size: usize) -> &mut [Octet] {
-    if scratch.len() < size {
-        scratch.resize(size, Octet::ZERO);
-    }
-    &mut scratch[..size]
 }
 
 impl Plan {
