@@ -5,6 +5,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, Tensor};
 
 use crate::config::LearnedState;
+use crate::convolution::POINTWISE_GAIN;
 use crate::reference::{self, Gates};
 use crate::runner::CellRunner;
 use crate::{
@@ -109,15 +110,8 @@ impl BottleneckLstmConfig {
             self.groups,
         );
         let m = self.group_channels();
-        // A pointwise convolution of gain sqrt(2) makes up for what depthwise ones lose.
-        let pointwise = |shape, outputs| {
-            self.initialization
-                .draw(shape, f64::sqrt(2.0), outputs, device)
-        };
-        let over = |channels| {
-            self.initialization
-                .draw([channels, 1, k, k], 1.0, channels, device)
-        };
+        let draw = |shape, gain, outputs| self.initialization.draw(shape, gain, outputs, device);
+        let over = |channels| draw([channels, 1, k, k], 1.0, channels);
         let zeros = |size| Param::from_tensor(Tensor::zeros([size], device));
         let map = |[height, width]: [usize; 2]| {
             Param::from_tensor(Tensor::zeros([ch, height, width], device))
@@ -138,11 +132,11 @@ impl BottleneckLstmConfig {
         Ok(BottleneckLstm {
             depthwise: over(depthwise),
             depthwise_bias: (self.depthwise == Depthwise::Input).then(|| zeros(ci)),
-            bottleneck: pointwise([ch, ci + m, 1, 1], ch),
+            bottleneck: self.initialization.draw_recurrent([ch, ci, m], device),
             bottleneck_bias: zeros(ch),
             bottleneck_depthwise: over(ch),
             // Four convolutions of `hidden` channels each, which matters to the PyTorch start.
-            gates: pointwise([4 * ch, m, 1, 1], ch),
+            gates: draw([4 * ch, m, 1, 1], POINTWISE_GAIN, ch),
             gates_bias: self.gate_bias.then(|| zeros(4 * ch)),
             peephole_input: peephole.map(map),
             peephole_forget: peephole.map(map),
