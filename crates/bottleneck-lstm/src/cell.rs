@@ -8,9 +8,10 @@ use crate::config::LearnedState;
 use crate::convolution::POINTWISE_GAIN;
 use crate::reference::{self, Gates};
 use crate::runner::CellRunner;
+use crate::sequence::Resets;
 use crate::{
     BottleneckLstmConfig, BottleneckLstmState, ConfigError, Depthwise, Peephole, Reference,
-    ShapeError, checks, sequence,
+    ShapeError, checks,
 };
 
 /// A convolutional LSTM whose gates see a narrow *bottleneck* of input and hidden state, computed
@@ -429,16 +430,27 @@ impl<B: Backend> BottleneckLstm<B> {
         state: Option<BottleneckLstmState<B>>,
         reset: Tensor<B, 2, Bool>,
     ) -> Result<(Tensor<B, 5>, BottleneckLstmState<B>), ShapeError> {
+        let resets = Resets::read(&xs, reset)?;
+        self.try_forward_resets(runner, xs, state, &resets)
+    }
+
+    /// Runs a sequence whose mask of resets is already read.
+    pub(crate) fn try_forward_resets<R: CellRunner<B>>(
+        &self,
+        runner: &R,
+        xs: Tensor<B, 5>,
+        state: Option<BottleneckLstmState<B>>,
+        resets: &Resets<B>,
+    ) -> Result<(Tensor<B, 5>, BottleneckLstmState<B>), ShapeError> {
         let state = self.sequence_start(&xs, state)?;
         let [batch, _, _, height, width] = xs.dims();
         let start = self.try_init_state(batch, [height, width])?;
-        sequence::forward_reset(
+        Ok(resets.forward(
             xs,
             state,
-            reset,
             |state, rows| state.reset_to(rows, start.clone()),
             |xs, state| runner.forward(self, xs, state),
-        )
+        ))
     }
 
     /// Validates an input `[batch, input, height, width]` and its state; without a state, the one

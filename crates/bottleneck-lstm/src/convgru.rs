@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::convolution::same;
 use crate::reference::sigmoid;
+use crate::sequence::Resets;
 use crate::{ConfigError, Initialization, ShapeError, checks, sequence};
 
 /// The state of a [`ConvGru`]. See [`BottleneckLstmState`](crate::BottleneckLstmState), whose
@@ -363,7 +364,8 @@ impl<B: Backend> ConvGru<B> {
     ) -> Result<(Tensor<B, 5>, ConvGruState<B>), ShapeError> {
         let state = self.sequence_start(&xs, state)?;
         let run = |xs, state| self.run(xs, state);
-        sequence::forward_reset(xs, state, reset, ConvGruState::reset, run)
+        let resets = Resets::read(&xs, reset)?;
+        Ok(resets.forward(xs, state, ConvGruState::reset, run))
     }
 
     /// Validates an input `[batch, input, height, width]` and its state; without a state, the one
