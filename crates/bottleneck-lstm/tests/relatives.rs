@@ -7,6 +7,7 @@ use bottleneck_lstm::{
 };
 use burn::config::Config;
 use burn::module::{Module, Param};
+use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
 use burn::tensor::{Bool, Distribution, Tensor, TensorData, Tolerance};
 use burn_flex::Flex;
 
@@ -455,4 +456,46 @@ fn what_does_not_fit_is_named() {
     }
     let error = gru.try_init_state(usize::MAX, [5, 4]).unwrap_err();
     assert!(matches!(error, ShapeError::TooLarge { .. }));
+}
+
+/// What a training run that is interrupted and resumed relies on.
+#[test]
+fn a_saved_state_is_the_same_to_the_bit() {
+    let device = Default::default();
+    let recorder = BinBytesRecorder::<FullPrecisionSettings>::new();
+    // Every exponent, and what a conversion by way of another type would lose.
+    let mut values: Vec<f32> = (0..255)
+        .map(|exponent| f32::from_bits(exponent << 23 | 0x0055_5555))
+        .collect();
+    values.extend([
+        -0.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        f32::MIN_POSITIVE / 2.0,
+    ]);
+    let shape = [2, 2, 5, values.len() / 20];
+    let map = |factor: f32| {
+        let values = values.iter().map(|value| value * factor).collect();
+        Tensor::<B, 4>::from_data(TensorData::new::<f32, _>(values, shape), &device)
+    };
+
+    let state = ConvLstmState::new(map(1.0), map(-1.0));
+    let bytes = recorder.record(state.clone(), ()).unwrap();
+    let loaded: ConvLstmState<B> = recorder.load(bytes, &device).unwrap();
+    assert_eq!(bits(&loaded), bits(&state));
+
+    let state = ConvGruState::new(map(1.0));
+    let bytes = recorder.record(state.clone(), ()).unwrap();
+    let loaded: ConvGruState<B> = recorder.load(bytes, &device).unwrap();
+    assert_eq!(bits(&loaded), bits(&state));
+}
+
+/// The shape and the bytes of every tensor of a state.
+fn bits(state: &impl Carried) -> Vec<(Vec<usize>, Vec<u8>)> {
+    let parts = state.parts().into_iter().map(|tensor| {
+        let data = tensor.into_data();
+        (data.shape.to_vec(), data.as_bytes().to_vec())
+    });
+    parts.collect()
 }
