@@ -33,6 +33,12 @@ use crate::{
 /// | `peephole_input`, `peephole_forget`, `peephole_output` | `[hidden, 1, 1]` or `[hidden, height, width]` |
 /// | `initial_cell`, `initial_hidden` | `[hidden, 1, 1]` or `[hidden, height, width]` |
 ///
+/// They are public, to be looked at and replaced. What a caller puts in their place must keep
+/// their shapes and be of one element type; that is not checked again.
+///
+/// To run a trained cell, take it off `Autodiff` with
+/// [`valid`](burn::module::AutodiffModule::valid): see [`BottleneckLstmState`].
+///
 /// # Example
 ///
 /// ```
@@ -386,8 +392,8 @@ impl<B: Backend> BottleneckLstm<B> {
     }
 
     /// Runs a sequence whose rows may start anew on the way: where `reset`, `[batch, time]`, holds,
-    /// that row's state is the start's before that step. So videos of unequal length run in one
-    /// batch, one after the other in a row or padded at the end.
+    /// that row's state is the one of [`init_state`](Self::init_state) before that step. So videos
+    /// of unequal length run in one batch, one after the other in a row or padded at the end.
     ///
     /// The mask is read back from the device once. Steps between two resets run as one sequence.
     ///

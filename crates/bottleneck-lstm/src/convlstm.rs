@@ -57,7 +57,7 @@ impl Config for ConvLstmConfig {}
 ///
 /// ```text
 /// i, f, j, o = conv(x | h) + bias
-/// c' = sigmoid(f + w_cf . c) . c + sigmoid(i + w_ci . c) . tanh(j)
+/// c' = sigmoid(f + w_cf . c + forget_bias) . c + sigmoid(i + w_ci . c) . tanh(j)
 /// h' = sigmoid(o + w_co . c') . tanh(c')
 /// ```
 ///
