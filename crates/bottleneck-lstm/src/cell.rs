@@ -5,11 +5,13 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, Tensor};
 
 use crate::config::LearnedState;
+use crate::convolution::POINTWISE_GAIN;
 use crate::reference::{self, Gates};
 use crate::runner::CellRunner;
+use crate::sequence::Resets;
 use crate::{
     BottleneckLstmConfig, BottleneckLstmState, ConfigError, Depthwise, Peephole, Reference,
-    ShapeError, checks, sequence,
+    ShapeError, checks,
 };
 
 /// A convolutional LSTM whose gates see a narrow *bottleneck* of input and hidden state, computed
@@ -30,6 +32,12 @@ use crate::{
 /// | `gates_bias` | `[4 * hidden]`, likewise |
 /// | `peephole_input`, `peephole_forget`, `peephole_output` | `[hidden, 1, 1]` or `[hidden, height, width]` |
 /// | `initial_cell`, `initial_hidden` | `[hidden, 1, 1]` or `[hidden, height, width]` |
+///
+/// They are public, to be looked at and replaced. What a caller puts in their place must keep
+/// their shapes and be of one element type; that is not checked again.
+///
+/// To run a trained cell, take it off `Autodiff` with
+/// [`valid`](burn::module::AutodiffModule::valid): see [`BottleneckLstmState`].
 ///
 /// # Example
 ///
@@ -109,15 +117,8 @@ impl BottleneckLstmConfig {
             self.groups,
         );
         let m = self.group_channels();
-        // A pointwise convolution of gain sqrt(2) makes up for what depthwise ones lose.
-        let pointwise = |shape, outputs| {
-            self.initialization
-                .draw(shape, f64::sqrt(2.0), outputs, device)
-        };
-        let over = |channels| {
-            self.initialization
-                .draw([channels, 1, k, k], 1.0, channels, device)
-        };
+        let draw = |shape, gain, outputs| self.initialization.draw(shape, gain, outputs, device);
+        let over = |channels| draw([channels, 1, k, k], 1.0, channels);
         let zeros = |size| Param::from_tensor(Tensor::zeros([size], device));
         let map = |[height, width]: [usize; 2]| {
             Param::from_tensor(Tensor::zeros([ch, height, width], device))
@@ -138,11 +139,11 @@ impl BottleneckLstmConfig {
         Ok(BottleneckLstm {
             depthwise: over(depthwise),
             depthwise_bias: (self.depthwise == Depthwise::Input).then(|| zeros(ci)),
-            bottleneck: pointwise([ch, ci + m, 1, 1], ch),
+            bottleneck: self.initialization.draw_recurrent([ch, ci, m], device),
             bottleneck_bias: zeros(ch),
             bottleneck_depthwise: over(ch),
             // Four convolutions of `hidden` channels each, which matters to the PyTorch start.
-            gates: pointwise([4 * ch, m, 1, 1], ch),
+            gates: draw([4 * ch, m, 1, 1], POINTWISE_GAIN, ch),
             gates_bias: self.gate_bias.then(|| zeros(4 * ch)),
             peephole_input: peephole.map(map),
             peephole_forget: peephole.map(map),
@@ -391,8 +392,8 @@ impl<B: Backend> BottleneckLstm<B> {
     }
 
     /// Runs a sequence whose rows may start anew on the way: where `reset`, `[batch, time]`, holds,
-    /// that row's state is the start's before that step. So videos of unequal length run in one
-    /// batch, one after the other in a row or padded at the end.
+    /// that row's state is the one of [`init_state`](Self::init_state) before that step. So videos
+    /// of unequal length run in one batch, one after the other in a row or padded at the end.
     ///
     /// The mask is read back from the device once. Steps between two resets run as one sequence.
     ///
@@ -435,16 +436,27 @@ impl<B: Backend> BottleneckLstm<B> {
         state: Option<BottleneckLstmState<B>>,
         reset: Tensor<B, 2, Bool>,
     ) -> Result<(Tensor<B, 5>, BottleneckLstmState<B>), ShapeError> {
+        let resets = Resets::read(&xs, reset)?;
+        self.try_forward_resets(runner, xs, state, &resets)
+    }
+
+    /// Runs a sequence whose mask of resets is already read.
+    pub(crate) fn try_forward_resets<R: CellRunner<B>>(
+        &self,
+        runner: &R,
+        xs: Tensor<B, 5>,
+        state: Option<BottleneckLstmState<B>>,
+        resets: &Resets<B>,
+    ) -> Result<(Tensor<B, 5>, BottleneckLstmState<B>), ShapeError> {
         let state = self.sequence_start(&xs, state)?;
         let [batch, _, _, height, width] = xs.dims();
         let start = self.try_init_state(batch, [height, width])?;
-        sequence::forward_reset(
+        Ok(resets.forward(
             xs,
             state,
-            reset,
             |state, rows| state.reset_to(rows, start.clone()),
             |xs, state| runner.forward(self, xs, state),
-        )
+        ))
     }
 
     /// Validates an input `[batch, input, height, width]` and its state; without a state, the one

@@ -56,8 +56,18 @@ pub enum LearnedState {
 /// How fresh weights are drawn. Biases, peepholes and learned states start at zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Initialization {
-    /// Normal with deviation `gain / sqrt(fan_in)`: gain 1 for a depthwise convolution (fan-in
-    /// `k * k`), `sqrt(2)` for a pointwise one. A signal keeps its size through the cell.
+    /// Normal with deviation `gain / sqrt(fan_in)`, where the fan-in is `k * k` times the channels
+    /// that one output sees: one for a depthwise convolution. The gain is `sqrt(2)` for the
+    /// pointwise convolutions of a [`BottleneckLstm`](crate::BottleneckLstm) and 1 for all others.
+    ///
+    /// The bottleneck takes four fifths of that variance from the `Ci` input channels and a fifth
+    /// from the `m` hidden channels of a group, whatever their numbers: deviations `sqrt(1.6 / Ci)`
+    /// and `sqrt(0.4 / m)`. At `Ci = 4 m` that is plain fan-in, `sqrt(2 / (Ci + m))`. Elsewhere a
+    /// plain draw would give the hidden state a share of `m / (Ci + m)`, with which a fresh cell
+    /// explodes where `Ci` is not much above `m`, and forgets at once where it is far above.
+    ///
+    /// With fewer than some 64 hidden channels single draws differ widely, and a forget bias of 1
+    /// leads some of them to hidden states of deviation 5 and more.
     #[default]
     FanIn,
     /// Normal with deviation `sqrt(2 / (k * k * C_out))`, as the public PyTorch code draws. It

@@ -26,7 +26,8 @@ pub enum ConversionError {
 
 impl<B: Backend> BottleneckLstm<B> {
     /// The same cell with peepholes of the given kind: none becomes zeros, per channel becomes
-    /// per position with one value everywhere.
+    /// per position with one value everywhere. Peepholes that change are new parameters, which
+    /// train.
     ///
     /// # Errors
     ///
@@ -73,7 +74,8 @@ impl<B: Backend> BottleneckLstm<B> {
     /// A cell with [`Depthwise::Input`] gets a kernel that changes nothing (one in the middle) for
     /// each hidden channel, and its depthwise bias moves behind the pointwise convolution:
     /// `bias_y' = PW_y[:, :Ci] bias_x + bias_y`. That is exact at the borders too, since the bias
-    /// is added after the depthwise convolution, to padded and inner positions alike.
+    /// is added after the depthwise convolution, to padded and inner positions alike. What changes
+    /// are new parameters, which train.
     ///
     /// # Errors
     ///

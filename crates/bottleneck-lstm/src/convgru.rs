@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::convolution::same;
 use crate::reference::sigmoid;
+use crate::sequence::Resets;
 use crate::{ConfigError, Initialization, ShapeError, checks, sequence};
 
 /// The state of a [`ConvGru`]. See [`BottleneckLstmState`](crate::BottleneckLstmState), whose
@@ -26,7 +27,8 @@ impl<B: Backend> ConvGruState<B> {
         Self { hidden }
     }
 
-    /// A state of zeros, of shape `[batch, hidden, height, width]`.
+    /// A state of zeros, of shape `[batch, hidden, height, width]` and the device's default element
+    /// type. A cell's `init_state` has the element type of its parameters.
     pub fn zeros(shape: [usize; 4], device: &B::Device) -> Self {
         Self::new(Tensor::zeros(shape, device))
     }
@@ -36,7 +38,8 @@ impl<B: Backend> ConvGruState<B> {
         self.hidden.dims()[0]
     }
 
-    /// Cuts the state from how it came about. Without `Autodiff` this changes nothing.
+    /// Cuts the state from how it came about, so that no gradient flows further back. Without
+    /// `Autodiff` this changes nothing.
     pub fn detach(self) -> Self {
         Self::new(self.hidden.detach())
     }
@@ -69,13 +72,14 @@ impl<B: Backend> ConvGruState<B> {
         Self::new(self.hidden.mask_fill(mask, 0.0))
     }
 
-    /// Sets the rows of the batch where `mask`, `[batch]`, holds to those of `start`.
+    /// Sets the rows of the batch where `mask`, `[batch]`, holds to those of `start`, a state of the
+    /// same shape.
     pub fn reset_to(self, mask: Tensor<B, 1, Bool>, start: Self) -> Self {
         let mask = mask.reshape([-1, 1, 1, 1]).expand(self.hidden.dims());
         Self::new(self.hidden.mask_where(mask, start.hidden))
     }
 
-    /// Whether every value is finite. This reads one value back from the device.
+    /// Whether every value is finite. This waits for the device: it reads one value back.
     pub fn is_finite(&self) -> bool {
         self.hidden.clone().is_finite().all().into_scalar().elem()
     }
@@ -363,7 +367,8 @@ impl<B: Backend> ConvGru<B> {
     ) -> Result<(Tensor<B, 5>, ConvGruState<B>), ShapeError> {
         let state = self.sequence_start(&xs, state)?;
         let run = |xs, state| self.run(xs, state);
-        sequence::forward_reset(xs, state, reset, ConvGruState::reset, run)
+        let resets = Resets::read(&xs, reset)?;
+        Ok(resets.forward(xs, state, ConvGruState::reset, run))
     }
 
     /// Validates an input `[batch, input, height, width]` and its state; without a state, the one

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::convolution::same;
 use crate::reference::{peephole, sigmoid};
+use crate::sequence::Resets;
 use crate::{
     BottleneckLstmState, ConfigError, Initialization, Peephole, ShapeError, checks, sequence,
 };
@@ -56,7 +57,7 @@ impl Config for ConvLstmConfig {}
 ///
 /// ```text
 /// i, f, j, o = conv(x | h) + bias
-/// c' = sigmoid(f + w_cf . c) . c + sigmoid(i + w_ci . c) . tanh(j)
+/// c' = sigmoid(f + w_cf . c + forget_bias) . c + sigmoid(i + w_ci . c) . tanh(j)
 /// h' = sigmoid(o + w_co . c') . tanh(c')
 /// ```
 ///
@@ -368,7 +369,8 @@ impl<B: Backend> ConvLstm<B> {
     ) -> Result<(Tensor<B, 5>, ConvLstmState<B>), ShapeError> {
         let state = self.sequence_start(&xs, state)?;
         let run = |xs, state| self.run(xs, state);
-        sequence::forward_reset(xs, state, reset, ConvLstmState::reset, run)
+        let resets = Resets::read(&xs, reset)?;
+        Ok(resets.forward(xs, state, ConvLstmState::reset, run))
     }
 
     /// Validates an input `[batch, input, height, width]` and its state; without a state, the one

@@ -88,6 +88,20 @@ pub enum ConfigError {
         /// The output channels of the layer before it.
         found: usize,
     },
+    /// Layers of a stack pin different spatial sizes.
+    #[error(
+        "layer {layer} of the stack pins the spatial size {found:?}, but layer {pinned_by} pins {expected:?}"
+    )]
+    StackSpatial {
+        /// The index of the layer, from zero.
+        layer: usize,
+        /// The index of the first layer that pins a size.
+        pinned_by: usize,
+        /// The first layer's `[height, width]`.
+        expected: [usize; 2],
+        /// The layer's own `[height, width]`.
+        found: [usize; 2],
+    },
 }
 
 /// A tensor whose shape does not fit the cell, the state or the other tensors of a call.

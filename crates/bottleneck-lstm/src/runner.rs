@@ -7,10 +7,12 @@ use crate::{BottleneckLstm, BottleneckLstmState};
 
 /// Computes a [`BottleneckLstm`] on backend `B`.
 ///
-/// The cell validates shapes and element types before it calls a runner, so an implementation may
-/// rely on them: `xs` is `[batch, time, input, height, width]` with every size at least 1, the
-/// state is `[batch, hidden, height, width]`, and all elements, parameters included, are of one
-/// type.
+/// The cell validates input and state before it calls a runner, so an implementation may rely on
+/// them: `xs` is `[batch, time, input, height, width]` with every size at least 1, the state is
+/// `[batch, hidden, height, width]`, and both have the element type of the cell's `bottleneck`.
+///
+/// The parameters are as the configuration says unless a caller replaced one, which the cell does
+/// not check: an implementation whose memory safety depends on them checks them itself.
 ///
 /// Call a runner through [`BottleneckLstm::forward_with`] and its siblings.
 pub trait CellRunner<B: Backend> {

@@ -3,7 +3,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
 
-use crate::ShapeError;
+use crate::{ShapeError, checks};
 
 /// All frames of a sequence as one batch, `[batch * time, channels, height, width]`.
 pub(crate) fn flatten_time<B: Backend>(xs: Tensor<B, 5>) -> Tensor<B, 4> {
@@ -38,36 +38,49 @@ pub(crate) fn scan<B: Backend, S>(
     (Tensor::stack(outputs, 1), state)
 }
 
-/// Runs a sequence whose rows start anew where `reset`, `[batch, time]`, holds: `restart` resets
-/// the rows of a state that its mask, `[batch]`, names, and `run` runs the steps between two
-/// resets.
-pub(crate) fn forward_reset<B: Backend, S>(
-    xs: Tensor<B, 5>,
-    mut state: S,
-    reset: Tensor<B, 2, Bool>,
-    restart: impl Fn(S, Tensor<B, 1, Bool>) -> S,
-    run: impl Fn(Tensor<B, 5>, S) -> (Tensor<B, 5>, S),
-) -> Result<(Tensor<B, 5>, S), ShapeError> {
-    let [batch, time, ..] = xs.dims();
-    crate::checks::dimensions("reset", ["batch", "time"], [batch, time], reset.dims())?;
+/// Where the rows of a sequence start anew.
+pub(crate) struct Resets<B: Backend> {
+    /// The rows that start anew before a step, `[batch, time]`.
+    rows: Tensor<B, 2, Bool>,
+    /// Whether any row does, for each step.
+    any: Vec<bool>,
+}
 
-    let any = reset
-        .clone()
-        .any_dim(0)
-        .into_data()
-        .iter::<bool>()
-        .collect::<Vec<_>>();
-    let mut outputs = Vec::new();
-    let mut begin = 0;
-    while begin < time {
-        if any[begin] {
-            state = restart(state, reset.clone().narrow(1, begin, 1).squeeze_dim(1));
-        }
-        let end = (begin + 1..time).find(|step| any[*step]).unwrap_or(time);
-        let (output, next) = run(xs.clone().narrow(1, begin, end - begin), state);
-        outputs.push(output);
-        state = next;
-        begin = end;
+impl<B: Backend> Resets<B> {
+    /// Reads the mask `rows` of the sequence `xs` back from the device.
+    pub(crate) fn read(xs: &Tensor<B, 5>, rows: Tensor<B, 2, Bool>) -> Result<Self, ShapeError> {
+        let [batch, time, ..] = xs.dims();
+        checks::allocatable("input", &xs.dims())?;
+        checks::dimensions("reset", ["batch", "time"], [batch, time], rows.dims())?;
+        let any = rows.clone().any_dim(0).into_data().iter::<bool>().collect();
+        Ok(Self { rows, any })
     }
-    Ok((Tensor::cat(outputs, 1), state))
+
+    /// Runs a sequence: `restart` resets the rows of a state that its mask, `[batch]`, names, and
+    /// `run` runs the steps between two resets.
+    pub(crate) fn forward<S>(
+        &self,
+        xs: Tensor<B, 5>,
+        mut state: S,
+        restart: impl Fn(S, Tensor<B, 1, Bool>) -> S,
+        run: impl Fn(Tensor<B, 5>, S) -> (Tensor<B, 5>, S),
+    ) -> (Tensor<B, 5>, S) {
+        let time = self.any.len();
+        let mut outputs = Vec::new();
+        let mut begin = 0;
+        while begin < time {
+            if self.any[begin] {
+                let rows = self.rows.clone().narrow(1, begin, 1);
+                state = restart(state, rows.squeeze_dim(1));
+            }
+            let end = (begin + 1..time)
+                .find(|step| self.any[*step])
+                .unwrap_or(time);
+            let (output, next) = run(xs.clone().narrow(1, begin, end - begin), state);
+            outputs.push(output);
+            state = next;
+            begin = end;
+        }
+        (Tensor::cat(outputs, 1), state)
+    }
 }

@@ -6,6 +6,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::sequence::Resets;
 use crate::{
     BottleneckLstm, BottleneckLstmConfig, BottleneckLstmState, CellRunner, ConfigError, Reference,
     ShapeError, checks,
@@ -60,7 +61,7 @@ impl BottleneckLstmStackConfig {
     /// # Errors
     ///
     /// What a layer's own [`validate`](BottleneckLstmConfig::validate) finds,
-    /// [`ConfigError::Stack`] for neighbours that do not fit, [`ConfigError::SpatialConflict`] for
+    /// [`ConfigError::Stack`] for neighbours that do not fit, [`ConfigError::StackSpatial`] for
     /// layers that pin different sizes, [`ConfigError::TooLarge`] for too many parameters, and
     /// [`ConfigError::Zero`] for no layer at all.
     pub fn validate(&self) -> Result<(), ConfigError> {
@@ -83,13 +84,14 @@ impl BottleneckLstmStackConfig {
         let mut pinned = self
             .layers
             .iter()
-            .filter_map(BottleneckLstmConfig::pinned_spatial);
-        if let Some(expected) = pinned.next()
-            && let Some(found) = pinned.find(|size| *size != expected)
+            .enumerate()
+            .filter_map(|(index, layer)| Some((index, layer.pinned_spatial()?)));
+        if let Some((pinned_by, expected)) = pinned.next()
+            && let Some((layer, found)) = pinned.find(|(_, size)| *size != expected)
         {
-            return Err(ConfigError::SpatialConflict {
-                first: "a layer",
-                second: "one after it",
+            return Err(ConfigError::StackSpatial {
+                layer,
+                pinned_by,
                 expected,
                 found,
             });
@@ -284,7 +286,8 @@ impl<B: Backend> BottleneckLstmStack<B> {
     }
 
     /// Runs a sequence whose rows start anew before the steps where `reset`, `[batch, time]`,
-    /// holds, in every layer; see [`BottleneckLstm::forward_reset`].
+    /// holds, in every layer; see [`BottleneckLstm::forward_reset`]. The mask is read back from the
+    /// device once for all layers.
     ///
     /// # Panics
     ///
@@ -326,8 +329,9 @@ impl<B: Backend> BottleneckLstmStack<B> {
         states: Option<Vec<BottleneckLstmState<B>>>,
         reset: Tensor<B, 2, Bool>,
     ) -> Result<(Tensor<B, 5>, Vec<BottleneckLstmState<B>>), ShapeError> {
+        let resets = Resets::read(&xs, reset)?;
         self.through(xs, states, |layer, xs, state| {
-            layer.try_forward_reset_with(runner, xs, state, reset.clone())
+            layer.try_forward_resets(runner, xs, state, &resets)
         })
     }
 

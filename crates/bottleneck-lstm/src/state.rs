@@ -6,9 +6,17 @@ use burn::tensor::{Bool, Int, Tensor};
 
 /// The state of a [`BottleneckLstm`](crate::BottleneckLstm) or a [`ConvLstm`](crate::ConvLstm).
 ///
-/// A state is a value: nothing carries it from one video into the next but the caller. Under
-/// `Autodiff` it remembers how it came about; [`detach`](Self::detach) it between the chunks of
-/// truncated back-propagation through time, or memory grows with the length of the video.
+/// A state is a value: nothing carries it from one video into the next but the caller.
+///
+/// # Memory
+///
+/// Under `Autodiff` a state remembers how it came about. When training, [`detach`](Self::detach) it
+/// between the chunks of truncated back-propagation through time, after the backward pass of each,
+/// or memory grows with the length of the video. To run a cell without a backward pass, detaching
+/// is not enough, since Burn's `Autodiff` lets go of what it recorded in a backward pass alone: run
+/// it on the inner backend, where [`valid`](burn::module::AutodiffModule::valid) takes a module.
+///
+/// # Records
 ///
 /// It derives Burn's [`Record`]: saved with `FullPrecisionSettings`, an `f32` state resumes bit
 /// for bit.
@@ -43,7 +51,8 @@ impl<B: Backend> BottleneckLstmState<B> {
         Self { cell, hidden }
     }
 
-    /// A state of zeros, of shape `[batch, hidden, height, width]`.
+    /// A state of zeros, of shape `[batch, hidden, height, width]` and the device's default element
+    /// type. A cell's `init_state` has the element type of its parameters.
     pub fn zeros(shape: [usize; 4], device: &B::Device) -> Self {
         Self::new(Tensor::zeros(shape, device), Tensor::zeros(shape, device))
     }
@@ -53,7 +62,8 @@ impl<B: Backend> BottleneckLstmState<B> {
         self.hidden.dims()[0]
     }
 
-    /// Cuts the state from how it came about. Without `Autodiff` this changes nothing.
+    /// Cuts the state from how it came about, so that no gradient flows further back. Without
+    /// `Autodiff` this changes nothing.
     pub fn detach(self) -> Self {
         self.map(Tensor::detach)
     }
@@ -91,7 +101,8 @@ impl<B: Backend> BottleneckLstmState<B> {
         })
     }
 
-    /// Sets the rows of the batch where `mask`, `[batch]`, holds to those of `start`.
+    /// Sets the rows of the batch where `mask`, `[batch]`, holds to those of `start`, a state of the
+    /// same shape.
     pub fn reset_to(self, mask: Tensor<B, 1, Bool>, start: Self) -> Self {
         let mask = mask.reshape([-1, 1, 1, 1]).expand(self.hidden.dims());
         Self::new(
@@ -100,7 +111,8 @@ impl<B: Backend> BottleneckLstmState<B> {
         )
     }
 
-    /// Whether every value is finite. This reads one value back from the device.
+    /// Whether every value is finite. This waits for the device: it reads a value of each tensor
+    /// back.
     pub fn is_finite(&self) -> bool {
         let finite = |tensor: &Tensor<B, 4>| tensor.clone().is_finite().all().into_scalar();
         use burn::tensor::ElementConversion;

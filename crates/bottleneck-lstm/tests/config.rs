@@ -217,7 +217,7 @@ fn a_bad_file_is_an_error() {
         r#"{"input_channels": 4}"#,
         r#"{"input_channels": -4, "hidden_channels": 8}"#,
         r#"{"input_channels": 4, "hidden_channels": 8.5}"#,
-        r#"{"input_channels": 4, "hidden_channels": 8, "hiden": 1}"#,
+        r#"{"input_channels": 4, "hidden_channels": 8, "hidden": 1}"#,
         r#"{"input_channels": 4, "hidden_channels": 8, "activation": "Swish"}"#,
         r#"{"input_channels": 4, "hidden_channels": 8, "peephole": {"PerPosition": [3]}}"#,
     ];

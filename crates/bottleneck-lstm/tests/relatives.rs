@@ -2,10 +2,12 @@
 
 use bottleneck_lstm::{
     BottleneckLstmConfig, BottleneckLstmStackConfig, BottleneckLstmState, ConfigError, ConvGru,
-    ConvGruConfig, ConvGruState, ConvLstm, ConvLstmConfig, ConvLstmState, Peephole, ShapeError,
+    ConvGruConfig, ConvGruState, ConvLstm, ConvLstmConfig, ConvLstmState, LearnedState, Peephole,
+    ShapeError,
 };
 use burn::config::Config;
 use burn::module::{Module, Param};
+use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
 use burn::tensor::{Bool, Distribution, Tensor, TensorData, Tolerance};
 use burn_flex::Flex;
 
@@ -157,7 +159,7 @@ fn a_stack_pins_one_size() {
     let error = stack([4, 5]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a layer and one after it must name one spatial size, found [5, 4] and [4, 5]"
+        "layer 2 of the stack pins the spatial size [4, 5], but layer 0 pins [5, 4]"
     );
 }
 
@@ -204,6 +206,56 @@ fn a_stack_is_its_layers_one_on_the_other() {
             found: 1
         }
     );
+}
+
+#[test]
+fn a_reset_reaches_every_layer() {
+    let device = Default::default();
+    let learned = BottleneckLstmConfig::new(4, 6).with_learned_state(LearnedState::PerChannel);
+    let layers = vec![BottleneckLstmConfig::new(3, 4), learned];
+    let mut stack = BottleneckLstmStackConfig::new(layers).init::<B>(&device);
+    stack.layers[1].initial_hidden = Some(Param::from_tensor(random([6, 1, 1])));
+    let xs = random([2, 4, 3, 5, 4]);
+    let start: Vec<_> = [4, 6]
+        .map(|channels| {
+            let map = || random([2, channels, 5, 4]);
+            BottleneckLstmState::new(map(), map())
+        })
+        .into();
+    let mask = [[false, false, true, false], [false; 4]];
+    let reset = Tensor::<B, 2, Bool>::from_data(mask, &device);
+    let (outputs, states) = stack.forward_reset(xs.clone(), Some(start.clone()), reset);
+
+    let row = |tensor: Tensor<B, 5>, index| tensor.narrow(0, index, 1);
+    let (fresh, last) = stack.forward(xs.clone().narrow(1, 2, 2), None);
+    let (kept, _) = stack.forward(xs.clone(), Some(start));
+    let after = row(outputs.clone(), 0).narrow(1, 2, 2);
+    assert!(difference(after, row(fresh, 0)) <= 5e-6);
+    assert!(difference(row(outputs, 1), row(kept, 1)) <= 5e-6);
+    for (state, last) in states.into_iter().zip(last) {
+        let first = |tensor: Tensor<B, 4>| tensor.narrow(0, 0, 1);
+        assert!(difference(first(state.cell), first(last.cell)) <= 5e-6);
+    }
+
+    let reset = |shape| Tensor::<B, 2>::zeros(shape, &device).bool();
+    let error = stack
+        .try_forward_reset(xs, None, reset([2, 3]))
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "reset: expected 4 time, found 3 (shape [2, 3])"
+    );
+    let empty = Tensor::zeros([0, 4, 3, 5, 4], &device);
+    let error = stack
+        .try_forward_reset(empty, None, reset([0, 4]))
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        ShapeError::Empty {
+            tensor: "input",
+            ..
+        }
+    ));
 }
 
 /// One channel, one position: `h' = sigmoid(o) tanh(c')` by hand.
@@ -404,4 +456,46 @@ fn what_does_not_fit_is_named() {
     }
     let error = gru.try_init_state(usize::MAX, [5, 4]).unwrap_err();
     assert!(matches!(error, ShapeError::TooLarge { .. }));
+}
+
+/// What a training run that is interrupted and resumed relies on.
+#[test]
+fn a_saved_state_is_the_same_to_the_bit() {
+    let device = Default::default();
+    let recorder = BinBytesRecorder::<FullPrecisionSettings>::new();
+    // Every exponent, and what a conversion by way of another type would lose.
+    let mut values: Vec<f32> = (0..255)
+        .map(|exponent| f32::from_bits(exponent << 23 | 0x0055_5555))
+        .collect();
+    values.extend([
+        -0.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        f32::MIN_POSITIVE / 2.0,
+    ]);
+    let shape = [2, 2, 5, values.len() / 20];
+    let map = |factor: f32| {
+        let values = values.iter().map(|value| value * factor).collect();
+        Tensor::<B, 4>::from_data(TensorData::new::<f32, _>(values, shape), &device)
+    };
+
+    let state = ConvLstmState::new(map(1.0), map(-1.0));
+    let bytes = recorder.record(state.clone(), ()).unwrap();
+    let loaded: ConvLstmState<B> = recorder.load(bytes, &device).unwrap();
+    assert_eq!(bits(&loaded), bits(&state));
+
+    let state = ConvGruState::new(map(1.0));
+    let bytes = recorder.record(state.clone(), ()).unwrap();
+    let loaded: ConvGruState<B> = recorder.load(bytes, &device).unwrap();
+    assert_eq!(bits(&loaded), bits(&state));
+}
+
+/// The shape and the bytes of every tensor of a state.
+fn bits(state: &impl Carried) -> Vec<(Vec<usize>, Vec<u8>)> {
+    let parts = state.parts().into_iter().map(|tensor| {
+        let data = tensor.into_data();
+        (data.shape.to_vec(), data.as_bytes().to_vec())
+    });
+    parts.collect()
 }

@@ -130,3 +130,25 @@ pub fn differentiate_with<B: AutodiffBackend>(
     }
     Results { results, gradients }
 }
+
+/// The step of [`central_difference`].
+const STEP: f64 = 1e-6;
+
+/// The gradient of `loss` at `values` by central differences.
+pub fn central_difference(values: &TensorData, loss: impl Fn(TensorData) -> f64) -> TensorData {
+    let shape = values.shape.clone();
+    let mut values: Vec<f64> = values.iter::<f64>().collect();
+    let evaluate = |values: &[f64]| loss(TensorData::new(values.to_vec(), shape.clone()));
+    let differences = (0..values.len())
+        .map(|index| {
+            let value = values[index];
+            values[index] = value + STEP;
+            let above = evaluate(&values);
+            values[index] = value - STEP;
+            let below = evaluate(&values);
+            values[index] = value;
+            (above - below) / (2.0 * STEP)
+        })
+        .collect::<Vec<f64>>();
+    TensorData::new(differences, shape.clone())
+}

@@ -50,6 +50,23 @@ impl Fixture {
         fixtures
     }
 
+    /// A fixture of given tensors.
+    pub fn new(name: &str, kind: &str, config: String, tensors: Named) -> Self {
+        Self {
+            name: name.to_string(),
+            kind: kind.to_string(),
+            config,
+            tensors,
+        }
+    }
+
+    /// The fixture with another tensor for a key.
+    pub fn with(&self, key: &str, tensor: TensorData) -> Self {
+        let mut fixture = self.clone();
+        fixture.tensors.insert(key.to_string(), tensor);
+        fixture
+    }
+
     fn load(path: &Path) -> Self {
         let name = path
             .file_stem()

@@ -107,18 +107,34 @@ macro_rules! gradients {
     };
 }
 
-/// The checks of ConvLSTM and ConvGRU on a backend, as a module of tests.
+/// The checks of ConvLSTM, ConvGRU and the stack on a backend, as a module of tests.
 #[macro_export]
 macro_rules! baselines {
     ($name:ident, $backend:ty) => {
         mod $name {
             use super::*;
 
-            $crate::baselines!(conv_lstm, $backend, ConvLstm);
-            $crate::baselines!(conv_gru, $backend, ConvGru);
+            $crate::baselines!(
+                conv_lstm, $backend, ConvLstm,
+                [results_are_those_of_pytorch, chunks_equal_the_whole],
+                [gradients_are_those_of_pytorch, an_optimiser_moves_everything]
+            );
+            $crate::baselines!(
+                conv_gru, $backend, ConvGru,
+                [results_are_those_of_pytorch, chunks_equal_the_whole],
+                [gradients_are_those_of_pytorch, an_optimiser_moves_everything]
+            );
+            $crate::baselines!(
+                stack, $backend, BottleneckLstmStack,
+                [chunks_equal_the_whole],
+                [an_optimiser_moves_everything]
+            );
         }
     };
-    ($name:ident, $backend:ty, $cell:ident) => {
+    (
+        $name:ident, $backend:ty, $cell:ident,
+        [$($check:ident),*], [$($gradients:ident),*]
+    ) => {
         mod $name {
             use super::*;
             use $crate::baselines;
@@ -126,20 +142,19 @@ macro_rules! baselines {
             type Autodiff = $crate::burn_autodiff::Autodiff<$backend>;
             type Cell<B> = $crate::bottleneck_lstm::$cell<B>;
 
-            #[test]
-            fn results_are_those_of_pytorch() {
-                baselines::results_are_those_of_pytorch::<$backend, Cell<$backend>>();
-            }
+            $(
+                #[test]
+                fn $check() {
+                    baselines::$check::<$backend, Cell<$backend>>();
+                }
+            )*
 
-            #[test]
-            fn chunks_equal_the_whole() {
-                baselines::chunks_equal_the_whole::<$backend, Cell<$backend>>();
-            }
-
-            #[test]
-            fn gradients_are_those_of_pytorch() {
-                baselines::gradients_are_those_of_pytorch::<Autodiff, Cell<Autodiff>>();
-            }
+            $(
+                #[test]
+                fn $gradients() {
+                    baselines::$gradients::<Autodiff, Cell<Autodiff>>();
+                }
+            )*
         }
     };
 }

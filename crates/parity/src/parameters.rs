@@ -8,27 +8,50 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::{compare, layout};
 
-/// Tensors by the name of their field.
+/// Tensors by the name of their field, in a module of modules by the names on the way, as
+/// `layers.0.gates`.
 pub type Named = BTreeMap<String, TensorData>;
+
+/// The fields that a visitor has entered.
+#[derive(Default)]
+struct Path(Vec<String>);
+
+impl Path {
+    fn enter(&mut self, field: &str) {
+        self.0.push(field.to_string());
+    }
+
+    fn exit(&mut self) {
+        self.0.pop();
+    }
+
+    fn name(&self) -> String {
+        self.0.join(".")
+    }
+}
 
 /// The parameters of a module, in `f64`.
 pub fn named<B: Backend, M: Module<B>>(module: &M) -> Named {
     struct Visitor {
-        field: String,
+        path: Path,
         found: Named,
     }
     impl<B: Backend> ModuleVisitor<B> for Visitor {
         fn enter_module(&mut self, name: &str, _container: &str) {
-            self.field = name.to_string();
+            self.path.enter(name);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             self.found
-                .insert(self.field.clone(), compare::values(param.val()));
+                .insert(self.path.name(), compare::values(param.val()));
         }
     }
     let mut visitor = Visitor {
-        field: String::new(),
+        path: Path::default(),
         found: Named::new(),
     };
     module.visit(&mut visitor);
@@ -41,24 +64,28 @@ pub fn gradients<B: AutodiffBackend, M: AutodiffModule<B>>(
     gradients: &B::Gradients,
 ) -> Named {
     struct Visitor<'a, B: AutodiffBackend> {
-        field: String,
+        path: Path,
         gradients: &'a B::Gradients,
         found: Named,
     }
     impl<B: AutodiffBackend> ModuleVisitor<B> for Visitor<'_, B> {
         fn enter_module(&mut self, name: &str, _container: &str) {
-            self.field = name.to_string();
+            self.path.enter(name);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             if let Some(gradient) = param.val().grad(self.gradients) {
                 self.found
-                    .insert(self.field.clone(), compare::values(gradient));
+                    .insert(self.path.name(), compare::values(gradient));
             }
         }
     }
     let mut visitor = Visitor {
-        field: String::new(),
+        path: Path::default(),
         gradients,
         found: Named::new(),
     };
@@ -73,19 +100,23 @@ pub fn gradients<B: AutodiffBackend, M: AutodiffModule<B>>(
 /// If `values` lacks a parameter, has one that the module has not, or one of another shape.
 pub fn replaced<B: Backend, M: Module<B>>(module: M, values: &Named, dtype: DType) -> M {
     struct Mapper<'a> {
-        field: String,
+        path: Path,
         values: &'a Named,
         dtype: DType,
         replaced: usize,
     }
     impl<B: Backend> ModuleMapper<B> for Mapper<'_> {
         fn enter_module(&mut self, name: &str, _container: &str) {
-            self.field = name.to_string();
+            self.path.enter(name);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
         }
 
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-            let field = &self.field;
-            let Some(values) = self.values.get(field) else {
+            let field = self.path.name();
+            let Some(values) = self.values.get(&field) else {
                 panic!("no value for {field}")
             };
             let old = param.val();
@@ -100,7 +131,7 @@ pub fn replaced<B: Backend, M: Module<B>>(module: M, values: &Named, dtype: DTyp
         }
     }
     let mut mapper = Mapper {
-        field: String::new(),
+        path: Path::default(),
         values,
         dtype,
         replaced: 0,
@@ -118,20 +149,24 @@ pub fn replaced<B: Backend, M: Module<B>>(module: M, values: &Named, dtype: DTyp
 /// The module with gradients for those parameters alone that `trains` names.
 pub fn trainable<B: Backend, M: Module<B>>(module: M, trains: impl Fn(&str) -> bool) -> M {
     struct Mapper<F> {
-        field: String,
+        path: Path,
         trains: F,
     }
     impl<B: Backend, F: Fn(&str) -> bool> ModuleMapper<B> for Mapper<F> {
         fn enter_module(&mut self, name: &str, _container: &str) {
-            self.field = name.to_string();
+            self.path.enter(name);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
         }
 
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-            param.set_require_grad((self.trains)(&self.field))
+            param.set_require_grad((self.trains)(&self.path.name()))
         }
     }
     module.map(&mut Mapper {
-        field: String::new(),
+        path: Path::default(),
         trains,
     })
 }

@@ -3,21 +3,19 @@
 //! A device has one default element type, fixed by its first use, and `NdArray<f32>` shares a
 //! device with `NdArray<f64>`: hence a test binary, and so a process, of its own.
 
-use bottleneck_lstm::Reference;
+use bottleneck_lstm::{BottleneckLstmStack, ConvGru, ConvLstm, Reference};
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use burn_ndarray::NdArray;
+use parity::baselines;
 use parity::case::Case;
 use parity::compare;
-use parity::differentiate::{Loss, differentiate};
+use parity::differentiate::{self, Loss, differentiate};
 use parity::fixture::Fixture;
 
 type Double = NdArray<f64>;
 
 parity::suite!(ndarray, Double, Reference);
-
-/// The step of a difference.
-const STEP: f64 = 1e-6;
 
 /// The distance of every value to every kink, so that no step crosses one.
 const MARGIN: f64 = 1e-3;
@@ -50,6 +48,22 @@ fn grouped() {
 #[test]
 fn combined() {
     gradients_are_central_differences("combined");
+}
+
+#[test]
+fn conv_lstm() {
+    baselines::gradients_are_central_differences::<Autodiff<Double>, ConvLstm<Autodiff<Double>>>();
+}
+
+#[test]
+fn conv_gru() {
+    baselines::gradients_are_central_differences::<Autodiff<Double>, ConvGru<Autodiff<Double>>>();
+}
+
+#[test]
+fn stack() {
+    type Stack = BottleneckLstmStack<Autodiff<Double>>;
+    baselines::gradients_are_central_differences::<Autodiff<Double>, Stack>();
 }
 
 /// Every gradient of the configurations whose fixture's name begins with `family`.
@@ -92,14 +106,8 @@ fn gradients_are_central_differences(family: &str) {
 }
 
 fn central_difference(case: &Case, loss: &Loss, name: &str, values: TensorData) -> TensorData {
-    let shape = values.shape.clone();
-    let mut values = values
-        .convert::<f64>()
-        .into_vec::<f64>()
-        .expect("values in f64");
-    let mut case = case.clone();
-    let mut evaluate = |values: &[f64]| {
-        let data = TensorData::new(values.to_vec(), shape.clone());
+    differentiate::central_difference(&values, |data| {
+        let mut case = case.clone();
         match (name, &mut case.start) {
             ("xs", _) => case.xs = data,
             ("cell0", Some([cell, _])) => *cell = data,
@@ -109,17 +117,5 @@ fn central_difference(case: &Case, loss: &Loss, name: &str, values: TensorData) 
         let loaded = case.load::<Double>();
         let (outputs, state) = loaded.cell.forward(loaded.xs, loaded.state);
         loss.evaluate(outputs, state).into_scalar()
-    };
-    let differences = (0..values.len())
-        .map(|index| {
-            let value = values[index];
-            values[index] = value + STEP;
-            let above = evaluate(&values);
-            values[index] = value - STEP;
-            let below = evaluate(&values);
-            values[index] = value;
-            (above - below) / (2.0 * STEP)
-        })
-        .collect::<Vec<f64>>();
-    TensorData::new(differences, shape)
+    })
 }

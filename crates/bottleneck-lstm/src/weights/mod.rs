@@ -1,7 +1,8 @@
 //! Weights in and out: `.safetensors` files, PyTorch's `.pt` and `.pth`, TensorFlow's names.
 //!
 //! [`from_pytorch`] and [`from_tensorflow`] build a cell of a file, alone or within a whole
-//! network's; [`to_pytorch`] and [`to_tensorflow`] write one, to the last bit what was read.
+//! network's; [`to_pytorch`] and [`to_tensorflow`] write one, to the last bit what was read if the
+//! file has the device's element type.
 //! [`Checkpoint`] reads the named tensors of any such file, to load the rest of a network.
 //!
 //! Files are data from strangers. None of these functions panics, runs code or takes memory out
