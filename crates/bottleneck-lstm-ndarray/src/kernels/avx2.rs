@@ -88,30 +88,27 @@ impl Lanes for V3 {
     }
     #[inline(always)]
     fn transpose(self, [a, b, c, d, e, f, g, h]: [Self::V; LANES]) -> [Self::V; LANES] {
-        let avx = self.avx;
-        // Pairs, then fours, then halves.
-        let pairs = |a, b| [avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b)];
-        let fours = |[a, b]: [__m256; 2], [c, d]: [__m256; 2]| {
-            [
-                avx._mm256_shuffle_ps::<0x44>(a, c),
-                avx._mm256_shuffle_ps::<0xee>(a, c),
-                avx._mm256_shuffle_ps::<0x44>(b, d),
-                avx._mm256_shuffle_ps::<0xee>(b, d),
-            ]
-        };
-        let upper = fours(pairs(a, b), pairs(c, d));
-        let lower = fours(pairs(e, f), pairs(g, h));
-        let low = |i: usize| avx._mm256_permute2f128_ps::<0x20>(upper[i], lower[i]);
-        let high = |i: usize| avx._mm256_permute2f128_ps::<0x31>(upper[i], lower[i]);
-        [
-            low(0),
-            low(1),
-            low(2),
-            low(3),
-            high(0),
-            high(1),
-            high(2),
-            high(3),
-        ]
+        let upper = fours(self, [a, b, c, d]);
+        let lower = fours(self, [e, f, g, h]);
+        let mut columns = [self.splat(0.0); LANES];
+        for i in 0..4 {
+            columns[i] = self.avx._mm256_permute2f128_ps::<0x20>(upper[i], lower[i]);
+            columns[i + 4] = self.avx._mm256_permute2f128_ps::<0x31>(upper[i], lower[i]);
+        }
+        columns
     }
+}
+
+/// Transposes the left and the right half of four rows.
+#[inline(always)]
+fn fours(v3: V3, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+    let avx = v3.avx;
+    let (ab_low, ab_high) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
+    let (cd_low, cd_high) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
+    [
+        avx._mm256_shuffle_ps::<0x44>(ab_low, cd_low),
+        avx._mm256_shuffle_ps::<0xee>(ab_low, cd_low),
+        avx._mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+        avx._mm256_shuffle_ps::<0xee>(ab_high, cd_high),
+    ]
 }

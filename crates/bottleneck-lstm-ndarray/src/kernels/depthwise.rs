@@ -82,6 +82,9 @@ impl Map {
     }
 }
 
+// Closures are compiled for no instruction set in particular, so these functions have none that
+// touches vectors.
+
 #[inline(always)]
 fn convolve<L: Lanes, const K: usize>(
     l: L,
@@ -99,54 +102,46 @@ fn convolve<L: Lanes, const K: usize>(
             *weight = l.load(&from.0);
         }
     }
-    let start = |out: &Octet| l.load(&bias.as_ref().unwrap_or(out).0);
+    let inner = reach..width.saturating_sub(reach).max(reach);
     for (y, out) in rows.zip(out.chunks_exact_mut(width)) {
         let taps = Map::taps::<K>(y, map.height);
-        let line = |tap: usize| &x[(y + tap - reach - top) * width..][..width];
-        let bounded = |at: usize, out: &Octet| {
-            let mut sum = start(out);
+        let mut lines: [&[Octet]; K] = [&[]; K];
+        for tap in taps.clone() {
+            lines[tap] = &x[(y + tap - reach - top) * width..][..width];
+        }
+        let border = (0..reach.min(width)).chain(inner.end.min(width)..width);
+        for at in border {
+            let mut sum = l.load(&bias.as_ref().unwrap_or(&out[at]).0);
             for row in taps.clone() {
                 for column in Map::taps::<K>(at, width) {
-                    let x = l.load(&line(row)[at + column - reach].0);
+                    let x = l.load(&lines[row][at + column - reach].0);
                     sum = l.mul_add(x, weights[row][column], sum);
                 }
             }
-            Octet(l.store(sum))
-        };
-        if width < K {
-            for (at, out) in out.iter_mut().enumerate() {
-                *out = bounded(at, out);
-            }
+            out[at] = Octet(l.store(sum));
+        }
+        if inner.is_empty() {
             continue;
         }
-        for at in (0..reach).chain(width - reach..width) {
-            out[at] = bounded(at, &out[at]);
-        }
-        let inner = &mut out[reach..width - reach];
-        if taps == (0..K) {
-            // The common case, unrolled.
-            let lines: [&[Octet]; K] = std::array::from_fn(line);
-            for (at, out) in inner.iter_mut().enumerate() {
-                let mut sum = start(out);
+        for (at, out) in out[inner.clone()].iter_mut().enumerate() {
+            let mut sum = l.load(&bias.as_ref().unwrap_or(out).0);
+            if taps.len() == K {
+                // The common case, unrolled.
                 for row in 0..K {
                     let window: &[Octet; K] = lines[row][at..].first_chunk().expect("a window");
                     for column in 0..K {
                         sum = l.mul_add(l.load(&window[column].0), weights[row][column], sum);
                     }
                 }
-                *out = Octet(l.store(sum));
-            }
-        } else {
-            for (at, out) in inner.iter_mut().enumerate() {
-                let mut sum = start(out);
+            } else {
                 for row in taps.clone() {
-                    let window: &[Octet; K] = line(row)[at..].first_chunk().expect("a window");
+                    let window: &[Octet; K] = lines[row][at..].first_chunk().expect("a window");
                     for column in 0..K {
                         sum = l.mul_add(l.load(&window[column].0), weights[row][column], sum);
                     }
                 }
-                *out = Octet(l.store(sum));
             }
+            *out = Octet(l.store(sum));
         }
     }
 }
@@ -160,37 +155,51 @@ fn kernel_gradient<L: Lanes, const K: usize>(
     gradient: &mut [Octet],
 ) {
     let (width, reach) = (map.width, K / 2);
+    let inner = reach..width.saturating_sub(reach).max(reach);
     for (row, gradient) in gradient.chunks_exact_mut(K).enumerate() {
-        let mut sums = [l.splat(0.0); K];
+        // Neighbouring positions have sums of their own, so that they need not wait for each other.
+        let mut sums = [[l.splat(0.0); K]; 2];
         // The rows of the output for which this row of the kernel lies within the map.
         let begin = reach.saturating_sub(row);
         let end = (map.height + reach).saturating_sub(row).min(map.height);
         for y in begin..end.max(begin) {
             let x = &x[(y + row - reach) * width..][..width];
             let out = &out[y * width..][..width];
-            let mut bounded = |at: usize| {
+            let border = (0..reach.min(width)).chain(inner.end.min(width)..width);
+            for at in border {
                 let out = l.load(&out[at].0);
                 for column in Map::taps::<K>(at, width) {
                     let x = l.load(&x[at + column - reach].0);
-                    sums[column] = l.mul_add(x, out, sums[column]);
+                    sums[0][column] = l.mul_add(x, out, sums[0][column]);
                 }
-            };
-            if width < K {
-                (0..width).for_each(bounded);
+            }
+            if inner.is_empty() {
                 continue;
             }
-            for at in (0..reach).chain(width - reach..width) {
-                bounded(at);
+            let mut pairs = out[inner.clone()].chunks_exact(2);
+            let mut at = 0;
+            for pair in &mut pairs {
+                for half in 0..2 {
+                    let out = l.load(&pair[half].0);
+                    let window: &[Octet; K] = x[at + half..].first_chunk().expect("a window");
+                    for column in 0..K {
+                        let x = l.load(&window[column].0);
+                        sums[half][column] = l.mul_add(x, out, sums[half][column]);
+                    }
+                }
+                at += 2;
             }
-            for (at, out) in out[reach..width - reach].iter().enumerate() {
+            for out in pairs.remainder() {
                 let out = l.load(&out.0);
                 let window: &[Octet; K] = x[at..].first_chunk().expect("a window");
                 for column in 0..K {
-                    sums[column] = l.mul_add(l.load(&window[column].0), out, sums[column]);
+                    let x = l.load(&window[column].0);
+                    sums[0][column] = l.mul_add(x, out, sums[0][column]);
                 }
             }
         }
-        for (sum, gradient) in sums.into_iter().zip(gradient) {
+        for (column, gradient) in gradient.iter_mut().enumerate() {
+            let sum = l.add(sums[0][column], sums[1][column]);
             *gradient = Octet(l.store(l.add(l.load(&gradient.0), sum)));
         }
     }

@@ -223,7 +223,8 @@ impl One<'_> {
     /// The pre-activations of a pair of gates.
     #[inline(always)]
     fn pair<L: Lanes, const R: usize>(&self, l: L, pair: usize, tile: usize) -> Sums<L, R> {
-        let [left, right] = [2 * pair, 2 * pair + 1].map(|gate| l.load(&self.bias[gate].0));
+        let left = l.load(&self.bias[2 * pair].0);
+        let right = l.load(&self.bias[2 * pair + 1].0);
         let mut sums = [[left, right]; R];
         let Input {
             octets,

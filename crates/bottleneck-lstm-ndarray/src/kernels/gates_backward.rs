@@ -210,10 +210,11 @@ impl GatesBackward<'_> {
     fn through_update<L: Lanes>(&mut self, l: L, octet: usize, at: usize, raw: L::V) {
         let one = l.splat(1.0);
         let c = l.load(&self.old[at].0);
-        let [input, forget, candidate] = [0, 1, 2].map(|gate| l.load(&self.gates[gate][at].0));
-        let slope = |gate| l.mul(gate, l.sub(one, gate));
-        let d_input = l.mul(l.mul(raw, candidate), slope(input));
-        let d_forget = l.mul(l.mul(raw, c), slope(forget));
+        let input = l.load(&self.gates[0][at].0);
+        let forget = l.load(&self.gates[1][at].0);
+        let candidate = l.load(&self.gates[2][at].0);
+        let d_input = l.mul(l.mul(raw, candidate), l.mul(input, l.sub(one, input)));
+        let d_forget = l.mul(l.mul(raw, c), l.mul(forget, l.sub(one, forget)));
         let d_candidate = differentiate(l, self.plan.activation, candidate, l.mul(raw, input));
         for (gate, gradient) in [d_input, d_forget, d_candidate].into_iter().enumerate() {
             self.gates[gate][at] = Octet(l.store(gradient));

@@ -6,6 +6,10 @@ use super::share::Share;
 /// Rows of a tile, half an octet of output channels.
 const ROWS: usize = 4;
 
+/// Octets of inputs of a tile. With three, twelve sums and what they are made of would fill all
+/// sixteen registers, and the compiler would keep a sum in memory.
+const COLUMNS: usize = 2;
+
 /// Positions that a tile sums in registers before it adds to memory: short enough that the planes
 /// stay in cache from tile to tile, and that sums over long videos stay exact enough.
 pub(crate) const POSITIONS: usize = 256;
@@ -87,14 +91,11 @@ impl Outer<'_> {
                 &inputs.octets[frame * inputs.frame..],
             )
         };
-        for (output, sums) in self.sums.chunks_exact_mut(LANES * depth).enumerate() {
-            let mut input = 0;
-            while input < depth {
-                // Three octets at a time; never one alone at the end of several.
-                let columns = match depth - input {
-                    2 | 4 => 2,
-                    left => left.min(3),
-                };
+        // A few planes of the inputs stay in the first-level cache while all outputs go by.
+        let mut input = 0;
+        while input < depth {
+            let columns = (depth - input).min(COLUMNS);
+            for (output, sums) in self.sums.chunks_exact_mut(LANES * depth).enumerate() {
                 for half in 0..2 {
                     let tile = Tile {
                         output,
@@ -105,13 +106,12 @@ impl Outer<'_> {
                     };
                     let frames = frames.clone().map(place);
                     match columns {
-                        3 => tile.run::<L, 3>(l, frames, positions.clone(), sums),
-                        2 => tile.run::<L, 2>(l, frames, positions.clone(), sums),
+                        COLUMNS => tile.run::<L, COLUMNS>(l, frames, positions.clone(), sums),
                         _ => tile.run::<L, 1>(l, frames, positions.clone(), sums),
                     }
                 }
-                input += columns;
             }
+            input += columns;
         }
     }
 }
@@ -144,11 +144,14 @@ impl Tile {
                 let output: &[f32; ROWS] = output.0[self.half * ROWS..]
                     .first_chunk()
                     .expect("half an octet");
-                let inputs: [L::V; C] = std::array::from_fn(|column| l.load(&inputs[column][at].0));
+                let mut line = [l.splat(0.0); C];
+                for column in 0..C {
+                    line[column] = l.load(&inputs[column][at].0);
+                }
                 for row in 0..ROWS {
                     let output = l.splat(output[row]);
                     for column in 0..C {
-                        tile[row][column] = l.mul_add(output, inputs[column], tile[row][column]);
+                        tile[row][column] = l.mul_add(output, line[column], tile[row][column]);
                     }
                 }
             }
