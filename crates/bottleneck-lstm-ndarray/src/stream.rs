@@ -10,6 +10,7 @@ use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
 use crate::CpuRunner;
 use crate::backend::CpuBackend;
+use crate::call;
 use crate::kernels::Plan;
 use crate::kernels::forward::{self, Scratch, State};
 use crate::kernels::lanes::Octet;
@@ -113,7 +114,7 @@ impl CpuRunner {
         // Only the weights are packed; the input stands in for those to come.
         let xs = Tensor::zeros(input, &device);
         let tensors = fused::tensors(cell, xs, start.clone()).map(B::contiguous);
-        let weights = runner::weights::<B>(&tensors);
+        let weights = call::weights::<B>(&tensors);
         let forget_bias = cell.config().forget_bias;
         let packed = Packed::new(&plan, &weights, forget_bias, self.instructions());
         let (at_a_time, each) = threads::divide(self.threads(batch * plan.macs()), batch);
@@ -189,7 +190,7 @@ impl<B: CpuBackend> Stream<B> {
                 .iter()
                 .zip(values.chunks_exact_mut(plan.state()))
             {
-                runner::scatter(plan, fused.team, part(&video.0), to);
+                call::scatter(plan, fused.team, part(&video.0), to);
             }
             let shape = Shape::from([self.batch, plan.hidden, plan.map.height, plan.map.width]);
             Tensor::from_primitive(TensorPrimitive::Float(B::tensor(values, shape)))

@@ -274,9 +274,8 @@ fn input_and_candidate<L: Lanes, const R: usize>(
 fn forget_and_output<L: Lanes, const R: usize>(l: L, one: &mut One<'_>, begin: usize, tile: usize) {
     let sums = one.pair::<L, R>(l, 1, tile);
     let first = begin + tile;
-    for r in 0..R {
+    for (r, [mut forget, output]) in sums.into_iter().enumerate() {
         let at = first + r;
-        let [mut forget, output] = sums[r];
         let old = l.load(&one.cell[at].0);
         if let Some([_, weights, _]) = one.peepholes {
             forget = peep(l, weights, at, old, forget);

@@ -50,7 +50,7 @@ fn tanh<L: Lanes>(l: L, x: L::V) -> L::V {
     let one = l.splat(1.0);
     let z = l.mul(x, x);
     let mut p = l.splat(-5.704_988_7e-3);
-    for coefficient in [2.063_908_8e-2, -5.373_971_5e-2, 0.133_314_42, -0.333_332_82] {
+    for coefficient in [2.063_908_8e-2, -5.373_971_5e-2, 0.133_314_42, -0.333_332_8] {
         p = l.mul_add(p, z, l.splat(coefficient));
     }
     let near = l.mul_add(l.mul(p, z), x, x);

@@ -1,0 +1,134 @@
+//! The tensors of one call as slices, a video at a time.
+
+use bottleneck_lstm::BottleneckLstmConfig;
+use bottleneck_lstm::fused::CellTensors;
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Shape, TensorMetadata};
+
+use crate::backend::CpuBackend;
+use crate::kernels::Plan;
+use crate::kernels::forward::State;
+use crate::kernels::lanes::Octet;
+use crate::kernels::octets::{Gather, Scatter};
+use crate::kernels::share::Team;
+use crate::pack::Weights;
+
+/// The tensors of one call, contiguous.
+pub(crate) struct Call<B: CpuBackend> {
+    pub plan: Plan,
+    pub batch: usize,
+    pub tensors: CellTensors<FloatTensor<B>>,
+}
+
+/// One video of a call.
+pub(crate) struct Video<'a> {
+    pub xs: &'a [f32],
+    /// The state at the start, channels first.
+    cell: &'a [f32],
+    hidden: &'a [f32],
+    pub outputs: &'a mut [f32],
+    /// Of the last cell state, channels first.
+    last: &'a mut [f32],
+}
+
+impl Video<'_> {
+    pub(crate) fn start(&self, plan: &Plan, team: Team) -> State {
+        State::new(plan, team, self.cell, self.hidden)
+    }
+
+    pub(crate) fn finish(&mut self, plan: &Plan, team: Team, state: &State) {
+        scatter(plan, team, &state.cell, self.last);
+    }
+}
+
+/// Turns a state tensor, channels first, into octets.
+pub(crate) fn gather(plan: &Plan, team: Team, from: &[f32], to: &mut [Octet]) {
+    team.instructions.run(Gather {
+        groups: plan.groups,
+        area: plan.area(),
+        from,
+        to,
+    });
+}
+
+/// The reverse of [`gather`].
+pub(crate) fn scatter(plan: &Plan, team: Team, from: &[Octet], to: &mut [f32]) {
+    team.instructions.run(Scatter {
+        groups: plan.groups,
+        area: plan.area(),
+        from,
+        to,
+    });
+}
+
+impl<B: CpuBackend> Call<B> {
+    pub(crate) fn new(config: &BottleneckLstmConfig, tensors: CellTensors<FloatTensor<B>>) -> Self {
+        let [batch, time, _, height, width] = tensors.xs.shape().dims();
+        let plan = Plan::new(config, time, [height, width]);
+        Self {
+            plan,
+            batch,
+            tensors: tensors.map(B::contiguous),
+        }
+    }
+
+    /// Values of one video's outputs.
+    pub(crate) fn output_size(&self) -> usize {
+        self.plan.time * self.plan.area() * self.plan.output()
+    }
+
+    pub(crate) fn videos<'a>(
+        &'a self,
+        outputs: &'a mut [f32],
+        last: &'a mut [f32],
+    ) -> Vec<Video<'a>> {
+        let plan = &self.plan;
+        let xs = B::slice(&self.tensors.xs).chunks_exact(plan.time * plan.frame());
+        let cells = B::slice(&self.tensors.cell).chunks_exact(plan.state());
+        let hiddens = B::slice(&self.tensors.hidden).chunks_exact(plan.state());
+        let outputs = outputs.chunks_exact_mut(self.output_size());
+        let last = last.chunks_exact_mut(plan.state());
+        xs.zip(cells.zip(hiddens))
+            .zip(outputs.zip(last))
+            .map(|((xs, (cell, hidden)), (outputs, last))| Video {
+                xs,
+                cell,
+                hidden,
+                outputs,
+                last,
+            })
+            .collect()
+    }
+
+    pub(crate) fn result_shapes(&self) -> [Shape; 2] {
+        let Plan {
+            time, hidden, map, ..
+        } = self.plan;
+        let (height, width) = (map.height, map.width);
+        [
+            Shape::from([self.batch, time, self.plan.output(), height, width]),
+            Shape::from([self.batch, hidden, height, width]),
+        ]
+    }
+}
+
+/// The weights among `tensors`, which are contiguous.
+pub(crate) fn weights<B: CpuBackend>(tensors: &CellTensors<FloatTensor<B>>) -> Weights<&[f32]> {
+    fn all<T>([first, second, third]: [Option<T>; 3]) -> Option<[T; 3]> {
+        Some([first?, second?, third?])
+    }
+    Weights {
+        depthwise: B::slice(&tensors.depthwise),
+        depthwise_bias: tensors.depthwise_bias.as_ref().map(B::slice),
+        bottleneck: B::slice(&tensors.bottleneck),
+        bottleneck_bias: B::slice(&tensors.bottleneck_bias),
+        bottleneck_depthwise: B::slice(&tensors.bottleneck_depthwise),
+        gates: B::slice(&tensors.gates),
+        gates_bias: tensors.gates_bias.as_ref().map(B::slice),
+        peepholes: all([
+            tensors.peephole_input.as_ref().map(B::slice),
+            tensors.peephole_forget.as_ref().map(B::slice),
+            tensors.peephole_output.as_ref().map(B::slice),
+        ]),
+    }
+}
