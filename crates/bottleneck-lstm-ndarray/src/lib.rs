@@ -9,6 +9,8 @@ mod fused;
 mod kernels;
 mod memory;
 mod pack;
+#[doc(hidden)]
+pub mod roofline;
 mod runner;
 mod stream;
 mod sums;

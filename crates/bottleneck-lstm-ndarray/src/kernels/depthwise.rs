@@ -103,6 +103,8 @@ fn convolve<L: Lanes, const K: usize>(
         }
     }
     let inner = reach..width.saturating_sub(reach).max(reach);
+    // Where a tap of the kernel lies, counted from the left end of the kernel over the first column.
+    let within = reach..width + reach;
     for (y, out) in rows.zip(out.chunks_exact_mut(width)) {
         let taps = Map::taps::<K>(y, map.height);
         let mut lines: [&[Octet]; K] = [&[]; K];
@@ -112,10 +114,14 @@ fn convolve<L: Lanes, const K: usize>(
         let border = (0..reach.min(width)).chain(inner.end.min(width)..width);
         for at in border {
             let mut sum = l.load(&bias.as_ref().unwrap_or(&out[at]).0);
-            for row in taps.clone() {
-                for column in Map::taps::<K>(at, width) {
-                    let x = l.load(&lines[row][at + column - reach].0);
-                    sum = l.mul_add(x, weights[row][column], sum);
+            for row in 0..K {
+                for column in 0..K {
+                    // The same as in range of the taps, but for a constant index, without which
+                    // the weights would have to lie in memory.
+                    if taps.contains(&row) && within.contains(&(at + column)) {
+                        let x = l.load(&lines[row][at + column - reach].0);
+                        sum = l.mul_add(x, weights[row][column], sum);
+                    }
                 }
             }
             out[at] = Octet(l.store(sum));
@@ -125,16 +131,8 @@ fn convolve<L: Lanes, const K: usize>(
         }
         for (at, out) in out[inner.clone()].iter_mut().enumerate() {
             let mut sum = l.load(&bias.as_ref().unwrap_or(out).0);
-            if taps.len() == K {
-                // The common case, unrolled.
-                for row in 0..K {
-                    let window: &[Octet; K] = lines[row][at..].first_chunk().expect("a window");
-                    for column in 0..K {
-                        sum = l.mul_add(l.load(&window[column].0), weights[row][column], sum);
-                    }
-                }
-            } else {
-                for row in taps.clone() {
+            for row in 0..K {
+                if taps.contains(&row) {
                     let window: &[Octet; K] = lines[row][at..].first_chunk().expect("a window");
                     for column in 0..K {
                         sum = l.mul_add(l.load(&window[column].0), weights[row][column], sum);
@@ -156,6 +154,8 @@ fn kernel_gradient<L: Lanes, const K: usize>(
 ) {
     let (width, reach) = (map.width, K / 2);
     let inner = reach..width.saturating_sub(reach).max(reach);
+    // Where a tap of the kernel lies, counted from the left end of the kernel over the first column.
+    let within = reach..width + reach;
     for (row, gradient) in gradient.chunks_exact_mut(K).enumerate() {
         // Neighbouring positions have sums of their own, so that they need not wait for each other.
         let mut sums = [[l.splat(0.0); K]; 2];
@@ -168,9 +168,11 @@ fn kernel_gradient<L: Lanes, const K: usize>(
             let border = (0..reach.min(width)).chain(inner.end.min(width)..width);
             for at in border {
                 let out = l.load(&out[at].0);
-                for column in Map::taps::<K>(at, width) {
-                    let x = l.load(&x[at + column - reach].0);
-                    sums[0][column] = l.mul_add(x, out, sums[0][column]);
+                for column in 0..K {
+                    if within.contains(&(at + column)) {
+                        let x = l.load(&x[at + column - reach].0);
+                        sums[0][column] = l.mul_add(x, out, sums[0][column]);
+                    }
                 }
             }
             if inner.is_empty() {
