@@ -3,7 +3,8 @@
 python peers.py onnxruntime|torch
 
 Prints its version as JSON, then answers every line of JSON on its input with one: an object prepares
-the work that it describes, "run" runs it once and answers with the seconds that took.
+the work that it describes and answers with its number, a number runs that work once and answers with
+the seconds that took, "forget" forgets all works.
 """
 
 import json
@@ -30,7 +31,8 @@ def inputs(work):
 
 
 class OnnxRuntime:
-    """A graph of all steps, whose input projection is hoisted out of the recurrence."""
+    """A graph of all steps, whose input projection is hoisted out of the recurrence, or one of a
+    single step, which is run step by step and given its state back."""
 
     def __init__(self):
         import onnx
@@ -42,21 +44,25 @@ class OnnxRuntime:
     def prepare(self, work):
         options = self.runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        model = self.model(work)
+        steps = work["steps"] if work["unrolled"] else 1
+        model = self.model(work, steps)
         session = self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        xs, h, c = inputs(work)
-        feeds = [{"x": x[0], "h0": h, "c0": c} for x in xs]
+        xs, h0, c0 = inputs(work)
+        ring = [[x[0, t:t + steps] for t in range(0, work["steps"], steps)] for x in xs]
         turn = 0
 
         def run():
             nonlocal turn
             turn += 1
-            session.run(None, feeds[turn % len(feeds)])
+            h, c, hs = h0, c0, []
+            for x in ring[turn % len(ring)]:
+                h, c = session.run(None, {"x": x, "h0": h, "c0": c})
+                hs.append(h)
 
         return run
 
-    def model(self, work):
-        (ci, ch, side), steps = work["shape"], work["steps"]
+    def model(self, work, steps):
+        ci, ch, side = work["shape"]
         helper, proto = self.onnx.helper, self.onnx.TensorProto
         nodes, weights = [], []
 
@@ -79,12 +85,12 @@ class OnnxRuntime:
         else:
             xd = node("Conv", ["x", weight("dx", draw(ci, 1, 3, 3)), bias("bx", ci)], "xd",
                       pads=[1] * 4, group=ci)
+            by = bias("by", ch)
             if steps == 1:
                 wy = weight("wy", draw(ch, ci + ch, 1, 1))
             else:
-                px = node("Conv", [xd, weight("wy", draw(ch, ci, 1, 1))], "px")
+                px = node("Conv", [xd, weight("wy", draw(ch, ci, 1, 1)), by], "px")
                 wh = weight("wh", draw(ch, ch, 1, 1))
-            by = bias("by", ch)
             db, wg = weight("db", draw(ch, 1, 3, 3)), weight("wg", draw(4 * ch, ch, 1, 1))
         if steps > 1:
             split(px, [f"px{t}" for t in range(steps)],
@@ -102,7 +108,7 @@ class OnnxRuntime:
                     joined = node("Concat", [xd, h], s("cat"), axis=1)
                     p = node("Conv", [joined, wy, by], s("p"))
                 else:
-                    p = node("Add", [node("Conv", [h, wh, by], s("r")), pxt], s("p"))
+                    p = node("Add", [node("Conv", [h, wh], s("r")), pxt], s("p"))
                 b = node("Conv", [p, db], s("b"), pads=[1] * 4, group=ch)
                 gates = node("Conv", [b, wg], s("g"))
                 act = "Relu"
@@ -154,6 +160,9 @@ class Torch:
         xs, h0, c0 = inputs(work)
         xs = [torch.from_numpy(x.transpose(1, 0, 2, 3, 4).copy()) for x in xs]
         h0, c0 = torch.from_numpy(h0), torch.from_numpy(c0)
+        leaves = [*xs, h0, c0] if work["all_gradients"] else []
+        for leaf in leaves:
+            leaf.requires_grad_()
         turn = 0
 
         def through(x):
@@ -171,6 +180,8 @@ class Torch:
             x = xs[turn % len(xs)]
             if work["training"]:
                 layers.zero_grad(set_to_none=True)
+                for leaf in leaves:
+                    leaf.grad = None
                 sum(h.square().mean() for h in through(x)).backward()
             else:
                 with torch.no_grad():
@@ -183,17 +194,21 @@ def main():
     answer = lambda value: print(json.dumps(value), flush=True)
     peer = {"onnxruntime": OnnxRuntime, "torch": Torch}[sys.argv[1]]()
     answer(peer.version)
-    run = None
+    works = []
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            if request == "run":
+            if request == "forget":
+                works.clear()
+                answer("forgotten")
+            elif isinstance(request, int):
+                run = works[request]
                 begin = time.perf_counter()
                 run()
                 answer(time.perf_counter() - begin)
             else:
-                run = peer.prepare(request)
-                answer("ready")
+                works.append(peer.prepare(request))
+                answer(len(works) - 1)
         except Exception as error:
             answer({"error": repr(error)})
 

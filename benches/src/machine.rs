@@ -1,5 +1,6 @@
 //! Where figures come from.
 
+use std::fmt;
 use std::process::Command;
 
 use serde::Serialize;
@@ -25,6 +26,17 @@ impl Machine {
             rustc: rustc().unwrap_or_else(|| "unknown".to_owned()),
             peers,
         }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, {} cores, {}, {}; {}",
+            self.cpu, self.cores, self.simd, self.system, self.rustc
+        )?;
+        self.peers.iter().try_for_each(|peer| write!(f, "; {peer}"))
     }
 }
 

@@ -3,6 +3,7 @@
 //! One round runs every contestant once, one after the other; a ratio is that of two runs of one
 //! round, so that a machine whose speed drifts slows both sides. One thread each.
 
+mod cpu;
 mod machine;
 mod ours;
 mod peers;
@@ -13,7 +14,7 @@ mod work;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::machine::Machine;
@@ -27,8 +28,11 @@ use crate::work::{Cell, Kind, Shape, Work};
 /// The peers want a Python with numpy, onnx, onnxruntime and torch (`--python`). Without them the
 /// bench runs all the same.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench --")]
+#[command(name = "cargo xtask bench --", args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    mode: Option<Mode>,
+
     /// Shapes as INPUT,HIDDEN,SIDE: channels, channels, height and width
     #[arg(long, num_args = 1.., default_values = ["1024,256,10", "512,128,10", "256,64,10", "256,256,20", "64,64,40", "32,32,80"])]
     shapes: Vec<Shape>,
@@ -54,6 +58,11 @@ struct Args {
     out: PathBuf,
 }
 
+#[derive(Subcommand)]
+enum Mode {
+    Cpu(cpu::Args),
+}
+
 fn main() -> Result<()> {
     let args = Args::parse();
     // Flex and its matrix products take their threads from rayon, which reads this.
@@ -61,6 +70,13 @@ fn main() -> Result<()> {
         std::env::var("RAYON_NUM_THREADS").is_ok_and(|threads| threads == "1"),
         "one thread each: set RAYON_NUM_THREADS=1, as `cargo xtask bench` does"
     );
+    match &args.mode {
+        Some(Mode::Cpu(args)) => cpu::run(args),
+        None => run(&args),
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
     let mut peers = Peers::start(&args.python);
     if let Some(reason) = peers.absent() {
         eprintln!("Without ONNX Runtime and PyTorch: {reason}");
@@ -70,7 +86,7 @@ fn main() -> Result<()> {
     } else {
         Limits::FULL
     };
-    let works = works(&args);
+    let works = works(args);
     let progress = ProgressBar::new(works.len() as u64).with_style(ProgressStyle::with_template(
         "{bar:30} {pos}/{len} {msg} (ETA {eta})",
     )?);

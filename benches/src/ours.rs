@@ -60,7 +60,10 @@ pub fn contestants(work: &Work) -> Vec<Contestant> {
                 ),
             ];
             if kind == Kind::Step {
-                all.push(contestant("Flex, `Stream`", stream::<Flex>(shape)));
+                all.push(contestant(
+                    "Flex, `Stream`",
+                    stream::<Flex>(&runner(), shape),
+                ));
             }
             all
         }
@@ -79,7 +82,8 @@ pub fn contestants(work: &Work) -> Vec<Contestant> {
     }
 }
 
-fn contestant(name: &'static str, mut run: impl FnMut() + 'static) -> Contestant {
+/// One of ours, timed around `run`.
+pub fn contestant(name: &'static str, mut run: impl FnMut() + 'static) -> Contestant {
     let run = Box::new(move || {
         let begin = Instant::now();
         run();
@@ -88,14 +92,17 @@ fn contestant(name: &'static str, mut run: impl FnMut() + 'static) -> Contestant
     Contestant {
         name,
         is_peer: false,
+        most: usize::MAX,
         run,
     }
 }
 
-fn left_out(name: &'static str) -> Contestant {
+/// A contestant that would take too long.
+pub fn left_out(name: &'static str) -> Contestant {
     Contestant {
         name,
         is_peer: false,
+        most: 0,
         run: Box::new(|| anyhow::bail!("left out: minutes to hours")),
     }
 }
@@ -133,7 +140,8 @@ fn start<B: Backend>(kind: Kind, shape: Shape) -> BottleneckLstmState<B> {
     BottleneckLstmState::new(draw(), draw())
 }
 
-fn forward<B: Backend, R: CellRunner<B> + 'static>(
+/// A step or a sequence.
+pub fn forward<B: Backend, R: CellRunner<B> + 'static>(
     runner: R,
     kind: Kind,
     shape: Shape,
@@ -149,9 +157,9 @@ fn forward<B: Backend, R: CellRunner<B> + 'static>(
     }
 }
 
-fn stream<B: CpuBackend>(shape: Shape) -> impl FnMut() {
+/// A step of a stream.
+pub fn stream<B: CpuBackend>(runner: &CpuRunner, shape: Shape) -> impl FnMut() + use<B> {
     let mut inputs = inputs::<B>(Kind::Step, shape);
-    let runner = CpuRunner::new().with_threads(1);
     let mut stream = runner.stream(&cell::<B>(shape), 1, [shape.side; 2]);
     stream.set_state(start(Kind::Step, shape));
     move || {
@@ -159,13 +167,39 @@ fn stream<B: CpuBackend>(shape: Shape) -> impl FnMut() {
     }
 }
 
-fn train<B: AutodiffBackend, R: CellRunner<B> + 'static>(runner: R, shape: Shape) -> impl FnMut() {
+/// A training step, with gradients of the weights alone.
+pub fn train<B: AutodiffBackend, R: CellRunner<B> + 'static>(
+    runner: R,
+    shape: Shape,
+) -> impl FnMut() {
     let kind = Kind::Training;
-    let (cell, mut inputs, start) = (
+    fit(
+        runner,
         cell::<B>(shape),
         inputs::<B>(kind, shape),
         start(kind, shape),
-    );
+    )
+}
+
+/// A training step, with gradients of input and state too.
+pub fn train_all<B: AutodiffBackend, R: CellRunner<B> + 'static>(
+    runner: R,
+    shape: Shape,
+) -> impl FnMut() {
+    let kind = Kind::Training;
+    let mut inputs = inputs::<B>(kind, shape);
+    let BottleneckLstmState { cell: c, hidden: h } = start::<B>(kind, shape);
+    let start = BottleneckLstmState::new(c.require_grad(), h.require_grad());
+    let inputs = move || inputs().require_grad();
+    fit(runner, cell::<B>(shape), inputs, start)
+}
+
+fn fit<B: AutodiffBackend>(
+    runner: impl CellRunner<B>,
+    cell: BottleneckLstm<B>,
+    mut inputs: impl FnMut() -> Tensor<B, 5>,
+    start: BottleneckLstmState<B>,
+) -> impl FnMut() {
     move || {
         let (hs, _) = cell.forward_with(&runner, inputs(), Some(start.clone()));
         std::hint::black_box(loss(hs).backward());

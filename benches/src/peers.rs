@@ -16,7 +16,21 @@ use crate::work::{Cell, Kind, Work};
 /// What the processes run.
 const SCRIPT: &str = include_str!("../peers.py");
 
-const NAMES: [(&str, &str); 2] = [("onnxruntime", "ONNX Runtime"), ("torch", "PyTorch")];
+pub const ONNX_RUNTIME: &str = "ONNX Runtime";
+pub const PYTORCH: &str = "PyTorch";
+
+const NAMES: [(&str, &str); 2] = [("onnxruntime", ONNX_RUNTIME), ("torch", PYTORCH)];
+
+/// How a peer does a work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// ONNX Runtime in one graph of all steps, PyTorch with gradients of the weights alone.
+    Usual,
+    /// ONNX Runtime in a graph of one step, run step by step.
+    StepByStep,
+    /// PyTorch with gradients of input and state too.
+    AllGradients,
+}
 
 /// The peers that could be started.
 pub struct Peers {
@@ -54,25 +68,48 @@ impl Peers {
         self.versions.clone()
     }
 
-    /// The peers that do such work. They hold it until they are asked for another.
+    /// The peers that do such work, which forget all others.
     pub fn contestants(&mut self, work: &Work) -> Result<Vec<Contestant>> {
+        self.forget()?;
         let mut contestants = Vec::new();
-        for (name, peer) in &self.running {
-            if *name == "ONNX Runtime" && work.kind == Kind::Training {
-                continue;
+        for (_, name) in NAMES {
+            if name != ONNX_RUNTIME || work.kind != Kind::Training {
+                contestants.extend(self.contestant(name, name, work, Way::Usual)?);
             }
-            peer.borrow_mut()
-                .prepare(work)
-                .with_context(|| format!("{name}: {work}"))?;
-            let peer = Rc::clone(peer);
-            let run = Box::new(move || peer.borrow_mut().run());
-            contestants.push(Contestant {
-                name,
-                is_peer: true,
-                run,
-            });
         }
         Ok(contestants)
+    }
+
+    /// Lets go of all works: their contestants cannot run any more.
+    pub fn forget(&self) -> Result<()> {
+        for (_, peer) in &self.running {
+            peer.borrow_mut().ask(&json!("forget"))?;
+        }
+        Ok(())
+    }
+
+    /// `peer`, if it runs, on `work` as the contestant `name`.
+    pub fn contestant(
+        &self,
+        peer: &str,
+        name: &'static str,
+        work: &Work,
+        way: Way,
+    ) -> Result<Option<Contestant>> {
+        let Some((_, peer)) = self.running.iter().find(|(running, _)| *running == peer) else {
+            return Ok(None);
+        };
+        let number = peer
+            .borrow_mut()
+            .prepare(work, way)
+            .with_context(|| format!("{name}: {work}"))?;
+        let peer = Rc::clone(peer);
+        Ok(Some(Contestant {
+            name,
+            is_peer: true,
+            most: usize::MAX,
+            run: Box::new(move || peer.borrow_mut().run(number)),
+        }))
     }
 }
 
@@ -125,21 +162,24 @@ impl Peer {
         self.answer()
     }
 
-    fn prepare(&mut self, work: &Work) -> Result<()> {
+    /// Returns the number of the work.
+    fn prepare(&mut self, work: &Work, way: Way) -> Result<u64> {
         let (batch, steps) = work.kind.batch_and_steps();
-        self.ask(&json!({
+        let number = self.ask(&json!({
             "cell": if work.cell == Cell::ConvLstm { "conv_lstm" } else { "bottleneck_lstm" },
             "training": work.kind == Kind::Training,
             "shape": [work.shape.input, work.shape.hidden, work.shape.side],
             "batch": batch,
             "steps": steps,
+            "unrolled": way != Way::StepByStep,
+            "all_gradients": way == Way::AllGradients,
         }))?;
-        Ok(())
+        number.as_u64().context("the work has no number")
     }
 
-    fn run(&mut self) -> Result<Duration> {
+    fn run(&mut self, number: u64) -> Result<Duration> {
         let seconds = self
-            .ask(&json!("run"))?
+            .ask(&json!(number))?
             .as_f64()
             .context("the time is no number")?;
         Ok(Duration::from_secs_f64(seconds))

@@ -41,28 +41,20 @@ impl Report {
         self.rows.push(Row { work, timings });
     }
 
-    /// Writes `bench.md` and `bench.json` into `folder`, each whole or not at all.
+    /// Writes `bench.md` and `bench.json` into `folder`.
     pub fn save(&self, folder: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(folder)?;
         let json = serde_json::to_string_pretty(self)?;
-        for (name, content) in [("bench.md", self.markdown()), ("bench.json", json)] {
-            let mut file = temporary(folder)?;
-            file.write_all(content.as_bytes())?;
-            file.persist(folder.join(name))?;
-        }
-        Ok(())
+        write(
+            folder,
+            [("bench.md", self.markdown()), ("bench.json", json)],
+        )
     }
 
     pub fn markdown(&self) -> String {
-        let machine = &self.machine;
         let mut text = format!(
-            "Machine: {}, {} cores, {}, {}; {}",
-            machine.cpu, machine.cores, machine.simd, machine.system, machine.rustc
+            "Machine: {}. Command: `{}`. One thread each.\n",
+            self.machine, self.command
         );
-        for peer in &machine.peers {
-            let _ = write!(text, "; {peer}");
-        }
-        let _ = writeln!(text, ". Command: `{}`. One thread each.", self.command);
         for cell in [Cell::BottleneckLstm, Cell::ConvLstm] {
             for kind in [Kind::Step, Kind::Sequence, Kind::Training] {
                 self.section(&mut text, cell, kind);
@@ -159,6 +151,17 @@ impl Row {
     }
 }
 
+/// Writes files into `folder`, each whole or not at all.
+pub fn write(folder: &Path, files: [(&str, String); 2]) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for (name, content) in files {
+        let mut file = temporary(folder)?;
+        file.write_all(content.as_bytes())?;
+        file.persist(folder.join(name))?;
+    }
+    Ok(())
+}
+
 /// A file that others may read once it is in its place, unlike temporary ones by default.
 fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
@@ -168,7 +171,7 @@ fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 }
 
 /// Three significant digits.
-fn digits(value: f64) -> String {
+pub fn digits(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),

@@ -87,6 +87,29 @@ impl Work {
     }
 }
 
+impl Work {
+    /// Bytes that one run of the cell moves at least: each tensor that it takes or gives, once.
+    pub fn bytes(&self) -> u64 {
+        let Shape {
+            input,
+            hidden,
+            side,
+        } = self.shape;
+        let (batch, steps) = self.kind.batch_and_steps();
+        let params = match self.cell {
+            Cell::BottleneckLstm => BottleneckLstmConfig::new(input, hidden).num_params(),
+            Cell::ConvLstm => ConvLstmConfig::new(input, hidden).num_params(),
+        };
+        // Weights and outputs have gradients.
+        let copies = if self.kind == Kind::Training { 2 } else { 1 };
+        let area = side * side;
+        let frames = batch * steps * area * (input + copies * hidden);
+        // Cell and hidden state, before and after.
+        let states = batch * area * hidden * 4;
+        ((copies * params + frames + states) * size_of::<f32>()) as u64
+    }
+}
+
 impl FromStr for Shape {
     type Err = String;
 
