@@ -165,6 +165,7 @@ impl Kernel for Gates<'_> {
                 plan: self.plan,
                 pairs: panel.split_at(depth).into(),
                 bias: &self.weights.bias[octet],
+                partial: (output.len() < LANES * area).then_some(output.len() / area),
                 peepholes: self
                     .weights
                     .peepholes
@@ -211,6 +212,8 @@ struct One<'a> {
     /// Input gate and candidate, forget and output gate.
     pairs: [&'a [Block]; 2],
     bias: &'a [Octet; 4],
+    /// Its channels, if they are not eight.
+    partial: Option<usize>,
     peepholes: Option<[&'a [Octet]; 3]>,
     convolved: Input<'a>,
     cell: &'a mut [Octet],
@@ -233,6 +236,14 @@ impl One<'_> {
             ..
         } = self.convolved;
         accumulate::<L, R>(l, &mut sums, octets, plane, first + tile, self.pairs[pair]);
+        // A weight of 0 times infinity is NaN, which must not reach the state.
+        if let Some(channels) = self.partial {
+            for sums in &mut sums {
+                for sum in sums {
+                    *sum = l.first(channels, *sum);
+                }
+            }
+        }
         sums
     }
 }
@@ -274,9 +285,8 @@ fn input_and_candidate<L: Lanes, const R: usize>(
 fn forget_and_output<L: Lanes, const R: usize>(l: L, one: &mut One<'_>, begin: usize, tile: usize) {
     let sums = one.pair::<L, R>(l, 1, tile);
     let first = begin + tile;
-    for r in 0..R {
+    for (r, [mut forget, output]) in sums.into_iter().enumerate() {
         let at = first + r;
-        let [mut forget, output] = sums[r];
         let old = l.load(&one.cell[at].0);
         if let Some([_, weights, _]) = one.peepholes {
             forget = peep(l, weights, at, old, forget);
@@ -390,6 +400,7 @@ impl Kernel for Scale<'_> {
                 plan: self.plan,
                 pairs: [&[], &[]],
                 bias: &[Octet::ZERO; 4],
+                partial: None,
                 peepholes: self
                     .peepholes
                     .map(|all| all.map(|weights| &weights[octet * pin..][..pin])),

@@ -7,7 +7,7 @@ use super::lanes::Lanes;
 /// `exp(x)` to 2 units in the last place, for `x` from -87 to 87; beyond, the value at that end.
 /// NaN stays NaN.
 #[inline(always)]
-fn exp<L: Lanes>(l: L, x: L::V) -> L::V {
+pub(crate) fn exp<L: Lanes>(l: L, x: L::V) -> L::V {
     // x = n ln 2 + r; adding 1.5 * 2^23 rounds to an integer. ln 2 comes in two parts, the first
     // short enough that its multiple is exact.
     const SHIFT: f32 = 12_582_912.0;
@@ -50,7 +50,7 @@ fn tanh<L: Lanes>(l: L, x: L::V) -> L::V {
     let one = l.splat(1.0);
     let z = l.mul(x, x);
     let mut p = l.splat(-5.704_988_7e-3);
-    for coefficient in [2.063_908_8e-2, -5.373_971_5e-2, 0.133_314_42, -0.333_332_82] {
+    for coefficient in [2.063_908_8e-2, -5.373_971_5e-2, 0.133_314_42, -0.333_332_8] {
         p = l.mul_add(p, z, l.splat(coefficient));
     }
     let near = l.mul_add(l.mul(p, z), x, x);
