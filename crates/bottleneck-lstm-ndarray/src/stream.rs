@@ -4,7 +4,7 @@ use bottleneck_lstm::fused;
 use bottleneck_lstm::{
     BottleneckLstm, BottleneckLstmState, CellRunner, Reference, ShapeError, checks,
 };
-use burn::tensor::{Shape, Tensor, TensorPrimitive};
+use burn::tensor::{Shape, Tensor, TensorData, TensorPrimitive};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
@@ -168,6 +168,66 @@ impl<B: CpuBackend> Stream<B> {
                 Ok(output)
             }
         }
+    }
+
+    /// Runs one step between slices in Burn's layout: `x` is `[batch, input, height, width]`, and
+    /// what the cell yields, `[batch, output, height, width]`, is written to `output`.
+    ///
+    /// Where the kernels cover the cell, it allocates nothing; only threads, if there are several,
+    /// may now and then. Otherwise values are converted to the element type of the cell and back.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError::Count`] if a slice has another number of values. State and `output` are
+    /// untouched then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use bottleneck_lstm::BottleneckLstmConfig;
+    /// use bottleneck_lstm_ndarray::CpuRunner;
+    /// use burn_flex::Flex;
+    ///
+    /// let cell = BottleneckLstmConfig::new(16, 8).init::<Flex>(&Default::default());
+    /// let mut stream = CpuRunner::new().stream(&cell, 1, [10, 10]);
+    /// let mut h = vec![0.0; 8 * 10 * 10];
+    /// for frame in [vec![0.5; 16 * 10 * 10], vec![1.0; 16 * 10 * 10]] {
+    ///     stream.step_into(&frame, &mut h)?;
+    /// }
+    /// # Ok::<(), bottleneck_lstm::ShapeError>(())
+    /// ```
+    pub fn step_into(&mut self, x: &[f32], output: &mut [f32]) -> Result<(), ShapeError> {
+        let config = self.cell.config();
+        let [height, width] = self.spatial;
+        let shape = |channels: usize| [self.batch, channels, height, width];
+        let count = |name, channels, found| {
+            let expected = shape(channels).iter().product();
+            match found == expected {
+                true => Ok(()),
+                false => Err(ShapeError::Count {
+                    name,
+                    expected,
+                    found,
+                }),
+            }
+        };
+        count("input", config.input_channels, x.len())?;
+        count("output", config.output_channels(), output.len())?;
+        match &mut self.engine {
+            Engine::Fused(fused) => fused.step_into(x, output),
+            Engine::Reference(state) => {
+                let bottleneck = self.cell.bottleneck.val();
+                let options = (&bottleneck.device(), bottleneck.dtype());
+                let x = TensorData::new(x.to_vec(), shape(config.input_channels));
+                let x = Tensor::from_data(x, options);
+                let (result, next) = Reference.step(&self.cell, x, state.clone());
+                for (to, from) in output.iter_mut().zip(result.into_data().iter::<f32>()) {
+                    *to = from;
+                }
+                *state = next;
+            }
+        }
+        Ok(())
     }
 
     /// Goes back to the start of a video.

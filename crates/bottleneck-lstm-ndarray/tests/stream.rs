@@ -71,6 +71,29 @@ fn a_stream_forgets_and_is_told<B: CpuBackend>() {
     assert_eq!(bits(&stream.step(y)), bits(&second));
 }
 
+fn slices_give_what_tensors_give<B: CpuBackend>() {
+    let cell = cell::<B>();
+    let mut stream = CpuRunner::new().stream(&cell, BATCH, SPATIAL);
+    let mut twin = CpuRunner::new().stream(&cell, BATCH, SPATIAL);
+    let mut output = vec![f32::NAN; BATCH * 16 * 5 * 4];
+    for _ in 0..3 {
+        let x = frame::<B>();
+        let values = x.to_data().to_vec::<f32>().unwrap();
+        stream.step_into(&values, &mut output).unwrap();
+        assert_eq!(twin.step(x).into_data().to_vec::<f32>().unwrap(), output);
+    }
+
+    let before = output.clone();
+    let error = stream.step_into(&[0.0; 7], &mut output).unwrap_err();
+    assert_eq!(error.to_string(), "input: expected 300 entries, found 7");
+    let error = stream.step_into(&[0.0; 300], &mut output[1..]).unwrap_err();
+    assert_eq!(error.to_string(), "output: expected 960 entries, found 959");
+    assert_eq!(output, before);
+    let [state, expected] = [&stream, &twin].map(|stream| stream.state());
+    assert_eq!(state.hidden.into_data(), expected.hidden.into_data());
+    assert_eq!(state.cell.into_data(), expected.cell.into_data());
+}
+
 fn a_stream_refuses_what_does_not_fit<B: CpuBackend>() {
     let cell = cell::<B>();
     let device = Default::default();
@@ -130,7 +153,14 @@ fn a_stream_of_doubles_goes_to_the_reference() {
     let x = frame::<Flex>().cast(DType::F64);
     let output = stream.step(x.clone());
     assert_eq!(output.dtype(), DType::F64);
-    assert_eq!(output.into_data(), cell.step_output(x, None).0.into_data());
+    let expected = cell.step_output(x.clone(), None).0.into_data();
+    assert_eq!(output.into_data(), expected);
+
+    stream.reset();
+    let x = x.into_data().iter::<f32>().collect::<Vec<_>>();
+    let mut output = vec![0.0; expected.num_elements()];
+    stream.step_into(&x, &mut output).unwrap();
+    assert_eq!(output, expected.iter::<f32>().collect::<Vec<_>>());
 }
 
 macro_rules! on_both {
@@ -157,5 +187,6 @@ macro_rules! on_both {
 on_both!(
     a_stream_equals_steps,
     a_stream_forgets_and_is_told,
+    slices_give_what_tensors_give,
     a_stream_refuses_what_does_not_fit
 );

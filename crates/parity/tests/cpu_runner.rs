@@ -1,7 +1,7 @@
 //! The suite with the CPU runner.
 
 use bottleneck_lstm::CellRunner;
-use bottleneck_lstm_ndarray::CpuRunner;
+use bottleneck_lstm_ndarray::{CpuRunner, Instructions};
 use burn::tensor::backend::Backend;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
@@ -10,6 +10,11 @@ use parity::fixture::Fixture;
 
 parity::suite!(ndarray, NdArray, CpuRunner::new());
 parity::suite!(flex, Flex, CpuRunner::new());
+parity::suite!(
+    portable,
+    Flex,
+    CpuRunner::new().with_instructions(Instructions::Portable)
+);
 
 /// Otherwise the suite would compare the reference with itself.
 #[test]

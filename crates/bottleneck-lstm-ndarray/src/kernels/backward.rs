@@ -113,7 +113,6 @@ impl<'a> Backward<'a> {
         sums: &mut Sums,
     ) -> Buffer {
         let (groups, area, size) = (plan.groups, plan.area(), plan.state_octets());
-        let octets = plan.group_octets();
         let (tape, d_cell) = (&mut video.tape, &mut video.last_cell);
         let mut d_hidden = self.memory.take(size);
         d_hidden.fill(Octet::ZERO);
@@ -143,7 +142,7 @@ impl<'a> Backward<'a> {
                 });
                 let panels = part(&self.transposed.gates, groups, group);
                 let out = part_mut(&mut d_convolved, groups, group);
-                team.run(plain(plan, gates, 4 * octets, panels, out));
+                team.run(plain(plan, gates, panels, plan.group(), out));
             }
             let bottleneck = &mut tape.bottleneck[t * size..][..size];
             team.run(DepthwiseBackward {
@@ -176,7 +175,7 @@ impl<'a> Backward<'a> {
                     false => &mut d_hidden,
                 };
                 let out = part_mut(over_hidden, groups, group);
-                team.run(plain(plan, bottleneck, octets, panels, out));
+                team.run(plain(plan, bottleneck, panels, plan.group(), out));
             }
             if plan.depthwise_hidden {
                 team.run(DepthwiseBackward {
@@ -316,7 +315,7 @@ impl<'a> Backward<'a> {
                     let panels = part(&self.transposed.input, groups, group);
                     let out = &mut convolved[place.clone()];
                     let bottleneck = &bottleneck[index * size..][..size / groups];
-                    team.run(plain(plan, bottleneck, plan.group_octets(), panels, out));
+                    team.run(plain(plan, bottleneck, panels, plan.input, out));
                     team.run(DepthwiseBackward {
                         map: plan.map,
                         x: &xs[place.clone()],
@@ -345,25 +344,26 @@ impl<'a> Backward<'a> {
     }
 }
 
-/// A product of whole planes, without bias and activation.
+/// A product of whole planes to `channels`, without bias and activation.
 fn plain<'a>(
     plan: &Plan,
     x: &'a [Octet],
-    depth: usize,
     panels: &'a [Block],
+    channels: usize,
     out: &'a mut [Octet],
 ) -> Product<'a> {
     let input = Input {
         octets: x,
         plane: plan.area(),
         first: 0,
-        depth,
+        depth: x.len() / plan.area(),
     };
     Product {
         inputs: [input, Input::NONE],
         panels,
         bias: None,
         activation: Activation::Identity,
+        channels,
         out,
         plane: plan.area(),
         first: 0,

@@ -335,6 +335,7 @@ impl Step<'_> {
                 panels: weights.group_bottleneck(plan, group),
                 bias: Some(weights.group_bottleneck_bias(plan, group)),
                 activation: plan.bottleneck_activation,
+                channels: plan.group(),
                 out: part_mut(self.bottleneck, groups, group),
                 plane: plan.area(),
                 first,

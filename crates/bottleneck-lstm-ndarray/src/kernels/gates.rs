@@ -165,6 +165,7 @@ impl Kernel for Gates<'_> {
                 plan: self.plan,
                 pairs: panel.split_at(depth).into(),
                 bias: &self.weights.bias[octet],
+                partial: (output.len() < LANES * area).then_some(output.len() / area),
                 peepholes: self
                     .weights
                     .peepholes
@@ -211,6 +212,8 @@ struct One<'a> {
     /// Input gate and candidate, forget and output gate.
     pairs: [&'a [Block]; 2],
     bias: &'a [Octet; 4],
+    /// Its channels, if they are not eight.
+    partial: Option<usize>,
     peepholes: Option<[&'a [Octet]; 3]>,
     convolved: Input<'a>,
     cell: &'a mut [Octet],
@@ -233,6 +236,14 @@ impl One<'_> {
             ..
         } = self.convolved;
         accumulate::<L, R>(l, &mut sums, octets, plane, first + tile, self.pairs[pair]);
+        // A weight of 0 times infinity is NaN, which must not reach the state.
+        if let Some(channels) = self.partial {
+            for sums in &mut sums {
+                for sum in sums {
+                    *sum = l.first(channels, *sum);
+                }
+            }
+        }
         sums
     }
 }
@@ -389,6 +400,7 @@ impl Kernel for Scale<'_> {
                 plan: self.plan,
                 pairs: [&[], &[]],
                 bias: &[Octet::ZERO; 4],
+                partial: None,
                 peepholes: self
                     .peepholes
                     .map(|all| all.map(|weights| &weights[octet * pin..][..pin])),

@@ -41,6 +41,12 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     fn where_less(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V;
     /// `value` except where `a < b`, there 0.
     fn unless_less(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V;
+    /// `value` in the first `count` lanes, else 0.
+    #[inline(always)]
+    fn first(self, count: usize, value: Self::V) -> Self::V {
+        let places = self.load(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        self.where_less(places, self.splat(count as f32), value)
+    }
     /// Without its sign.
     fn abs(self, x: Self::V) -> Self::V;
     /// `2^n` from `n + 1.5 * 2^23`, for `n` from -126 to 127.

@@ -7,7 +7,7 @@ use super::lanes::Lanes;
 /// `exp(x)` to 2 units in the last place, for `x` from -87 to 87; beyond, the value at that end.
 /// NaN stays NaN.
 #[inline(always)]
-fn exp<L: Lanes>(l: L, x: L::V) -> L::V {
+pub(crate) fn exp<L: Lanes>(l: L, x: L::V) -> L::V {
     // x = n ln 2 + r; adding 1.5 * 2^23 rounds to an integer. ln 2 comes in two parts, the first
     // short enough that its multiple is exact.
     const SHIFT: f32 = 12_582_912.0;

@@ -20,6 +20,8 @@ pub(crate) mod octets;
 pub(crate) mod outer;
 pub(crate) mod product;
 pub(crate) mod share;
+#[cfg(test)]
+mod tests;
 
 use bottleneck_lstm::{Activation, BottleneckLstmConfig, Depthwise, Peephole};
 

@@ -114,6 +114,8 @@ pub(crate) struct Product<'a> {
     /// `[pairs of output octets]`
     pub bias: Option<&'a [[Octet; 2]]>,
     pub activation: Activation,
+    /// Output channels. What fills up their last octet becomes 0, whatever the inputs.
+    pub channels: usize,
     /// Positions from `first` on of planes of `plane` octets.
     pub out: &'a mut [Octet],
     pub plane: usize,
@@ -140,12 +142,14 @@ impl Share for Product<'_> {
         let one = Product {
             panels,
             bias: bias.map(|(bias, _)| bias),
+            channels: self.channels.min(at * 2 * LANES),
             out,
             ..self
         };
         let other = Product {
             panels: other_panels,
             bias: bias.map(|(_, bias)| bias),
+            channels: self.channels.saturating_sub(at * 2 * LANES),
             out: other_out,
             ..self
         };
@@ -162,6 +166,7 @@ impl Kernel for Product<'_> {
         let passes = depth.div_ceil(DEPTH);
         let out = self.out.chunks_mut(2 * self.plane);
         for (index, (panel, out)) in self.panels.chunks_exact(depth).zip(out).enumerate() {
+            let channels = self.channels - index * 2 * LANES;
             for pass in 0..passes {
                 let stretch = depth * pass / passes..depth * (pass + 1) / passes;
                 let [one, other] = self.inputs;
@@ -173,6 +178,7 @@ impl Kernel for Product<'_> {
                     bias: self.bias.map(|bias| &bias[index]),
                     starts: pass == 0,
                     activation: (pass + 1 == passes).then_some(self.activation),
+                    partial: (channels < 2 * LANES).then_some(channels),
                     plane: self.plane,
                 };
                 for (tile, rows) in tiles(self.positions) {
@@ -191,6 +197,8 @@ struct Pass<'a> {
     starts: bool,
     /// On the panel's last.
     activation: Option<Activation>,
+    /// The panel's output channels, if they are not sixteen.
+    partial: Option<usize>,
     /// Of the output.
     plane: usize,
 }
@@ -249,6 +257,10 @@ fn run_tile<L: Lanes, const R: usize>(
             let mut sum = sums[r][half];
             if let Some(activation) = pass.activation {
                 sum = activate(l, activation, sum);
+                // A weight of 0 times infinity is NaN, which must not reach the next product.
+                if let Some(channels) = pass.partial {
+                    sum = l.first(channels.saturating_sub(half * LANES), sum);
+                }
             }
             line[r] = Octet(l.store(sum));
         }
