@@ -30,7 +30,9 @@ pub const ORT_SEQ: &str = "ONNX Runtime, unrolled";
 pub const ORT_STEP: &str = "ONNX Runtime, step by step";
 pub const TORCH: &str = PYTORCH;
 pub const TORCH_ALL: &str = "PyTorch, all gradients";
-pub const POINTWISE: &str = "pointwise kernels";
+pub const POINTWISE: &str = "both pointwise kernels";
+pub const BOTTLENECK: &str = "bottleneck alone";
+pub const GATES: &str = "gates alone, with activations and new state";
 /// Multiply-adds between registers alone: what the machine has to give.
 pub const LOOP: &str = "registers only";
 pub const LOOP_TWO: &str = "registers only, two threads";
@@ -64,7 +66,10 @@ pub fn of(task: Task, shape: Shape, quick: bool, peers: &Peers) -> Result<Vec<Co
     let work = task.work(shape);
     let peer = |peer, name, way| peers.contestant(peer, name, &work, way);
     let runner = || CpuRunner::new().with_threads(1);
-    let mut all = vec![contestant(LOOP, || multiply_adds(LOOP_MACS))];
+    let mut all = Vec::new();
+    if task != Task::Threads {
+        all.push(contestant(LOOP, || multiply_adds(LOOP_MACS)));
+    }
     match task {
         Task::Step => {
             let kind = Kind::Step;
@@ -96,8 +101,13 @@ pub fn of(task: Task, shape: Shape, quick: bool, peers: &Peers) -> Result<Vec<Co
             all.extend(peer(PYTORCH, TORCH_ALL, Way::AllGradients)?);
         }
         Task::Pointwise => {
-            let mut kernels = pointwise(shape);
-            all.push(contestant(POINTWISE, move || kernels.run()));
+            let [mut both, mut one, mut other] =
+                std::array::from_fn(|_| Pointwise::new(shape.input, shape.hidden, shape.side));
+            all.extend([
+                contestant(POINTWISE, move || both.run()),
+                contestant(BOTTLENECK, move || one.bottleneck()),
+                contestant(GATES, move || other.gates()),
+            ]);
         }
         Task::Threads => all.extend(two_threads(shape)?),
     }
@@ -121,16 +131,9 @@ fn ndarray_training(shape: Shape, quick: bool) -> Vec<Contestant> {
         .into()
 }
 
-fn pointwise(shape: Shape) -> Pointwise {
-    Pointwise::new(shape.input, shape.hidden, shape.side)
-}
-
-/// Multiply-accumulates of a run of [`POINTWISE`].
-pub fn pointwise_macs(shape: Shape) -> u64 {
-    pointwise(shape).macs()
-}
-
-fn two_threads(shape: Shape) -> Result<[Contestant; 3]> {
+/// Stream and loop, on one thread and on two. Each run is a burst of steps: threads that were asleep
+/// take a while to find a core each.
+fn two_threads(shape: Shape) -> Result<[Contestant; 4]> {
     // The global pool has one thread, so that stock backends take no more.
     let pool = || -> Result<ThreadPool> { Ok(ThreadPoolBuilder::new().num_threads(2).build()?) };
     let one = CpuRunner::new().with_threads(1);
@@ -138,10 +141,17 @@ fn two_threads(shape: Shape) -> Result<[Contestant; 3]> {
     let (step_pool, loop_pool) = (pool()?, pool()?);
     let half = || multiply_adds(LOOP_MACS / 2);
     Ok([
-        contestant(FLEX_STREAM, stream::<Flex>(&one, shape)),
-        contestant(STREAM_TWO, move || step_pool.install(&mut two)),
-        contestant(LOOP_TWO, move || {
+        burst(LOOP, || multiply_adds(LOOP_MACS)),
+        burst(LOOP_TWO, move || {
             loop_pool.join(half, half);
         }),
+        burst(FLEX_STREAM, stream::<Flex>(&one, shape)),
+        burst(STREAM_TWO, move || step_pool.install(&mut two)),
     ])
+}
+
+fn burst(name: &'static str, mut run: impl FnMut() + 'static) -> Contestant {
+    let steps = Task::Threads.repeats();
+    let burst = contestant(name, move || (0..steps).for_each(|_| run()));
+    Contestant { most: 60, ..burst }
 }

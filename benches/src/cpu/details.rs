@@ -27,7 +27,7 @@ pub fn write(text: &mut String, races: &[Race]) {
     }
 }
 
-/// What a run computes and moves. A MAC is a multiply-accumulate, the peak that of the loop between
+/// What the work computes and moves. A MAC is a multiply-accumulate, the peak that of the loop between
 /// registers.
 fn roofline(text: &mut String, races: &[&Race]) {
     text.push_str("| shape | MMAC | MB | MAC/byte | peak, GMAC/s |\n|---|--:|--:|--:|--:|\n");
@@ -66,7 +66,7 @@ fn line(text: &mut String, race: &Race, timing: &Timing) {
         let _ = writeln!(text, "| {} | {name} | {reason} | | | | | | |", race.shape);
         return;
     };
-    let frames = race.task.work(race.shape).kind.frames() as f64;
+    let frames = (race.task.work(race.shape).kind.frames() * race.task.repeats()) as f64;
     let per_frame = |time: f64| digits(time / frames);
     let _ = write!(
         text,

@@ -156,14 +156,18 @@ fn shares(
     share: impl Fn(&Race) -> Option<f64>,
 ) -> Vec<Check> {
     let races = races.iter().filter(|race| race.task == task);
-    races
-        .map(|race| Check {
-            what: format!("{of}, {}", race.shape),
-            measured: share(race),
-            floor,
-            unit: "",
-        })
-        .collect()
+    let check = |what, measured| Check {
+        what,
+        measured,
+        floor,
+        unit: "",
+    };
+    let checks = races.map(|race| check(format!("{of}, {}", race.shape), share(race)));
+    let checks = checks.collect::<Vec<_>>();
+    match checks.is_empty() {
+        true => vec![check(of.to_owned(), None)],
+        false => checks,
+    }
 }
 
 /// Writes the table.

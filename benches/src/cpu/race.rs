@@ -5,7 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::contestants::{LOOP, LOOP_MACS, LOOP_TWO};
+use super::contestants::{BOTTLENECK, FLEX_STREAM, GATES, LOOP, LOOP_MACS, LOOP_TWO, STREAM_TWO};
 use crate::rounds::{Spread, Timing};
 use crate::work::{BATCH, Cell, Kind, SEQUENCE, Shape, TRAINING, Work};
 
@@ -44,6 +44,9 @@ const LARGE: &[Shape] = &[
     shape(32, 32, 80),
 ];
 
+/// A gain from a second thread that wants a second core.
+const SECOND_CORE: f64 = 1.5;
+
 impl Task {
     /// The shapes of a task that has its own.
     pub fn own_shapes(self) -> Option<&'static [Shape]> {
@@ -54,7 +57,12 @@ impl Task {
         }
     }
 
-    /// What one run of it is.
+    /// How often a run does its work.
+    pub fn repeats(self) -> usize {
+        if self == Self::Threads { 16 } else { 1 }
+    }
+
+    /// Its work.
     pub fn work(self, shape: Shape) -> Work {
         let kind = match self {
             Self::Step | Self::Pointwise | Self::Threads => Kind::Step,
@@ -81,6 +89,16 @@ impl fmt::Display for Task {
     }
 }
 
+/// Multiply-accumulates of the bottleneck's pointwise convolution and of the gates'.
+fn pointwise_macs(shape: Shape) -> [u64; 2] {
+    let Shape {
+        input,
+        hidden,
+        side,
+    } = shape;
+    [input + hidden, 4 * hidden].map(|channels| (side * side * hidden * channels) as u64)
+}
+
 /// The times of a task at one shape.
 #[derive(Debug, Serialize)]
 pub struct Race {
@@ -88,9 +106,9 @@ pub struct Race {
     pub shape: Shape,
     /// Whether the floors hold for it.
     pub counts: bool,
-    /// Multiply-accumulates of a run.
+    /// Multiply-accumulates of the work.
     pub macs: u64,
-    /// Bytes that a run moves at least.
+    /// Bytes that it moves at least.
     pub bytes: u64,
     pub timings: Vec<Timing>,
 }
@@ -99,7 +117,7 @@ impl Race {
     pub fn new(task: Task, shape: Shape, counts: bool, timings: Vec<Timing>) -> Self {
         let work = task.work(shape);
         let macs = match task {
-            Task::Pointwise => super::contestants::pointwise_macs(shape),
+            Task::Pointwise => pointwise_macs(shape).iter().sum(),
             _ => work.macs(),
         };
         Self {
@@ -121,10 +139,12 @@ impl Race {
         self.timing(other)?.ratio(self.timing(own)?)
     }
 
-    /// Multiply-accumulates of a run of a contestant.
+    /// Multiply-accumulates of a contestant's work.
     fn macs_of(&self, name: &str) -> u64 {
         match name {
             LOOP | LOOP_TWO => LOOP_MACS,
+            BOTTLENECK => pointwise_macs(self.shape)[0],
+            GATES => pointwise_macs(self.shape)[1],
             _ => self.macs,
         }
     }
@@ -132,7 +152,8 @@ impl Race {
     /// Billions of multiply-accumulates a second.
     pub fn rate(&self, name: &str) -> Option<f64> {
         let median = self.timing(name)?.spread()?.median;
-        Some(self.macs_of(name) as f64 / median / 1e6)
+        let macs = self.macs_of(name) * self.task.repeats() as u64;
+        Some(macs as f64 / median / 1e6)
     }
 
     /// A contestant's rate as a share of the loop's over registers, round by round.
@@ -142,9 +163,10 @@ impl Race {
     }
 
     /// What a second thread brings a stream, as a share of what it brings the loop over registers.
+    /// Unknown if that is little: then no second core was free.
     pub fn share_of_second_thread(&self) -> Option<f64> {
-        use super::contestants::{FLEX_STREAM, STREAM_TWO};
         let gain = self.speed_up(STREAM_TWO, FLEX_STREAM)?.median;
-        Some(gain / self.speed_up(LOOP_TWO, LOOP)?.median)
+        let to_be_had = self.speed_up(LOOP_TWO, LOOP)?.median;
+        (to_be_had >= SECOND_CORE).then_some(gain / to_be_had)
     }
 }

@@ -110,13 +110,14 @@ impl Pointwise {
         }
     }
 
-    /// Multiply-accumulates of a run.
-    pub fn macs(&self) -> u64 {
-        self.plan.macs() as u64
-    }
-
     /// Runs both.
     pub fn run(&mut self) {
+        self.bottleneck();
+        self.gates();
+    }
+
+    /// Runs the convolution to the bottleneck.
+    pub fn bottleneck(&mut self) {
         let plan = &self.plan;
         self.instructions.run(Product {
             inputs: [
@@ -132,6 +133,11 @@ impl Pointwise {
             positions: plan.area(),
         });
         black_box(&self.bottleneck);
+    }
+
+    /// Runs the convolution to the gates, up to the new state.
+    pub fn gates(&mut self) {
+        let plan = &self.plan;
         self.instructions.run(Gates {
             plan,
             weights: self.packed.group_gates(plan, 0),
