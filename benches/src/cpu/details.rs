@@ -40,7 +40,7 @@ fn roofline(text: &mut String, races: &[&Race]) {
             digits(macs / 1e6),
             digits(bytes / 1e6),
             digits(macs / bytes),
-            race.rate(LOOP).map(digits).unwrap_or_default()
+            race.peak().map(digits).unwrap_or_default()
         );
     }
 }

@@ -151,15 +151,24 @@ impl Race {
 
     /// Billions of multiply-accumulates a second.
     pub fn rate(&self, name: &str) -> Option<f64> {
-        let median = self.timing(name)?.spread()?.median;
-        let macs = self.macs_of(name) * self.task.repeats() as u64;
-        Some(macs as f64 / median / 1e6)
+        Some(self.rate_at(name, self.timing(name)?.spread()?.median))
     }
 
-    /// A contestant's rate as a share of the loop's over registers, round by round.
+    /// The rate of the loop's fastest run over registers: a slow one tells of other programs, and
+    /// would flatter the kernels.
+    pub fn peak(&self) -> Option<f64> {
+        let times = self.timing(LOOP)?.milliseconds.iter().copied();
+        Some(self.rate_at(LOOP, times.reduce(f64::min)?))
+    }
+
+    /// A contestant's rate as a share of the peak.
     pub fn share_of_peak(&self, name: &str) -> Option<f64> {
-        let shorter = self.speed_up(name, LOOP)?.median;
-        Some(shorter * self.macs_of(name) as f64 / LOOP_MACS as f64)
+        Some(self.rate(name)? / self.peak()?)
+    }
+
+    fn rate_at(&self, name: &str, milliseconds: f64) -> f64 {
+        let macs = self.macs_of(name) * self.task.repeats() as u64;
+        macs as f64 / milliseconds / 1e6
     }
 
     /// What a second thread brings a stream, as a share of what it brings the loop over registers.

@@ -127,6 +127,7 @@ impl Pointwise {
             panels: &self.packed.bottleneck,
             bias: Some(&self.packed.bottleneck_bias),
             activation: plan.bottleneck_activation,
+            channels: plan.hidden,
             out: &mut self.bottleneck,
             plane: plan.area(),
             first: 0,
