@@ -257,10 +257,12 @@ pub fn forward_autodiff<B: Backend, C: CheckpointStrategy, F: FusedCell<B>>(
     let tracked = tensors(cell, xs, state);
     let inner = tracked.clone().map(|tensor| tensor.primitive);
     let untracked = || Tensor::<Autodiff<B, C>, 1>::zeros([1], (&device, dtype));
-    let nodes = tracked
+    // A backward pass in another thread clears away nodes that no tensor refers to: these stay
+    // until the new node is registered as their child.
+    let parents = tracked
         .or_else(|| untracked().into_primitive().tensor())
-        .into_array()
-        .map(|tensor| tensor.node);
+        .into_array();
+    let nodes = parents.each_ref().map(|tensor| tensor.node.clone());
 
     let node = SequenceNode {
         fused: fused.clone(),
@@ -269,7 +271,9 @@ pub fn forward_autodiff<B: Backend, C: CheckpointStrategy, F: FusedCell<B>>(
     let packed = match node.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             let (packed, tape) = fused.forward_taped(config, inner);
-            prep.finish((config.clone(), tape), packed)
+            let packed = prep.finish((config.clone(), tape), packed);
+            drop(parents);
+            packed
         }
         OpsKind::UnTracked(_) => {
             let (outputs, last) = unpacked(config, fused.forward(config, inner));

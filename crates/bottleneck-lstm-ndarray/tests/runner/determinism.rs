@@ -1,8 +1,9 @@
 //! The same input gives the same bits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use bottleneck_lstm::{BottleneckLstm, BottleneckLstmConfig};
+use bottleneck_lstm::{BottleneckLstm, BottleneckLstmConfig, LearnedState};
 use bottleneck_lstm_ndarray::{CpuRunner, Instructions};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -126,4 +127,36 @@ fn streams_in_two_threads_do_not_disturb_each_other() {
         });
         assert!(found == expected, "{threads} threads");
     }
+}
+
+/// While a forward pass runs, nobody but the runner holds what its inputs come from: a backward
+/// pass in another thread must not take that for garbage.
+#[test]
+fn a_backward_pass_elsewhere_costs_no_gradient() {
+    let device = Default::default();
+    let cell = BottleneckLstmConfig::new(9, 10)
+        .with_learned_state(LearnedState::PerChannel)
+        .init::<Train>(&device);
+    let [height, width] = SPATIAL;
+    let shape = [1, 2, 9, height, width];
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let one = Tensor::<Train, 1>::ones([1], &device).require_grad();
+                one.square().backward();
+            }
+        });
+        let lost = (0..300)
+            .filter(|_| {
+                let xs = Tensor::ones(shape, &device);
+                let (outputs, _) = cell.forward_with(&CpuRunner::new(), xs, None);
+                let gradients = outputs.sum().backward();
+                let start = cell.initial_cell.as_ref().expect("a learned state");
+                start.val().grad(&gradients).is_none()
+            })
+            .count();
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(lost, 0, "of 300 gradients");
+    });
 }
