@@ -11,7 +11,7 @@ mod rounds;
 mod table;
 mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
@@ -34,7 +34,7 @@ struct Args {
     mode: Option<Mode>,
 
     /// Shapes as INPUT,HIDDEN,SIDE: channels, channels, height and width
-    #[arg(long, num_args = 1.., default_values = ["1024,256,10", "512,128,10", "256,64,10", "256,256,20", "64,64,40", "32,32,80"])]
+    #[arg(long, num_args = 1.., default_values = work::SHAPES)]
     shapes: Vec<Shape>,
 
     /// Which work
@@ -77,25 +77,15 @@ fn main() -> Result<()> {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let mut peers = Peers::start(&args.python);
-    if let Some(reason) = peers.absent() {
-        eprintln!("Without ONNX Runtime and PyTorch: {reason}");
-    }
-    let limits = if args.quick {
-        Limits::QUICK
-    } else {
-        Limits::FULL
-    };
+    let mut peers = peers(&args.python);
     let works = works(args);
-    let progress = ProgressBar::new(works.len() as u64).with_style(ProgressStyle::with_template(
-        "{bar:30} {pos}/{len} {msg} (ETA {eta})",
-    )?);
+    let progress = progress(works.len())?;
     let mut report = Report::new(Machine::this(peers.versions()), std::env::args().skip(1));
     for work in works {
         progress.set_message(work.to_string());
         let mut contestants = ours::contestants(&work);
         contestants.extend(peers.contestants(&work)?);
-        report.add(work, rounds::race(contestants, &limits));
+        report.add(work, rounds::race(contestants, Limits::new(args.quick)));
         progress.inc(1);
         report
             .save(&args.out)
@@ -108,6 +98,20 @@ fn run(args: &Args) -> Result<()> {
         args.out.display()
     );
     Ok(())
+}
+
+/// The peers; says so if they are absent.
+fn peers(python: &Path) -> Peers {
+    let peers = Peers::start(python);
+    if let Some(reason) = peers.absent() {
+        eprintln!("Without ONNX Runtime and PyTorch: {reason}");
+    }
+    peers
+}
+
+fn progress(races: usize) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} (ETA {eta})")?;
+    Ok(ProgressBar::new(races as u64).with_style(style))
 }
 
 fn works(args: &Args) -> Vec<Work> {

@@ -42,13 +42,18 @@ const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(2);
 
 impl Limits {
-    pub const FULL: Self = Self {
+    /// Those of a full run, or of a `quick` one.
+    pub fn new(quick: bool) -> &'static Self {
+        if quick { &Self::QUICK } else { &Self::FULL }
+    }
+
+    const FULL: Self = Self {
         runs: 200,
         time: Duration::from_secs(20),
         fewest: 3,
         patience: Duration::from_secs(30),
     };
-    pub const QUICK: Self = Self {
+    const QUICK: Self = Self {
         runs: 20,
         time: Duration::from_secs(2),
         fewest: 1,

@@ -7,6 +7,15 @@ use bottleneck_lstm::{BottleneckLstmConfig, ConvLstmConfig};
 use clap::ValueEnum;
 use serde::Serialize;
 
+/// Shapes that are timed unless others are asked for: deep and small, wide and shallow.
+pub const SHAPES: [&str; 6] = [
+    "1024,256,10",
+    "512,128,10",
+    "256,64,10",
+    "256,256,20",
+    "64,64,40",
+    "32,32,80",
+];
 /// Steps of a sequence, as a camera's half second has.
 pub const SEQUENCE: usize = 16;
 /// Steps of a training step.

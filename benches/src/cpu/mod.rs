@@ -9,16 +9,14 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use self::numbers::Row;
 use self::race::{Race, Task};
 use crate::machine::Machine;
-use crate::peers::Peers;
 use crate::rounds::{self, Limits};
 use crate::table;
-use crate::work::Shape;
+use crate::work::{self, Shape};
 
 /// The CPU runner's numbers beside their floors, and the roofline.
 ///
@@ -26,7 +24,7 @@ use crate::work::Shape;
 #[derive(clap::Args)]
 pub struct Args {
     /// Shapes that the floors hold for, as INPUT,HIDDEN,SIDE
-    #[arg(long, num_args = 1.., default_values = ["1024,256,10", "512,128,10", "256,64,10", "256,256,20", "64,64,40", "32,32,80"])]
+    #[arg(long, num_args = 1.., default_values = work::SHAPES)]
     shapes: Vec<Shape>,
 
     /// Shapes of awkward sizes, shown in the details alone
@@ -59,19 +57,9 @@ struct Report {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let peers = Peers::start(&args.python);
-    if let Some(reason) = peers.absent() {
-        eprintln!("Without ONNX Runtime and PyTorch: {reason}");
-    }
-    let limits = if args.quick {
-        Limits::QUICK
-    } else {
-        Limits::FULL
-    };
+    let peers = crate::peers(&args.python);
     let races = races(args);
-    let progress = ProgressBar::new(races.len() as u64).with_style(ProgressStyle::with_template(
-        "{bar:30} {pos}/{len} {msg} (ETA {eta})",
-    )?);
+    let progress = crate::progress(races.len())?;
     let mut report = Report {
         machine: Machine::this(peers.versions()),
         quick: args.quick,
@@ -81,7 +69,7 @@ pub fn run(args: &Args) -> Result<()> {
     for (task, shape, counts) in races {
         progress.set_message(format!("{task:?} {shape}"));
         let contestants = contestants::of(task, shape, args.quick, &peers)?;
-        let timings = rounds::race(contestants, &limits);
+        let timings = rounds::race(contestants, Limits::new(args.quick));
         report.races.push(Race::new(task, shape, counts, timings));
         report.numbers = numbers::rows(&report.races);
         progress.inc(1);

@@ -8,8 +8,6 @@ use burn::tensor::{Shape, TensorMetadata};
 use crate::backend::CpuBackend;
 use crate::kernels::Plan;
 use crate::kernels::forward::State;
-use crate::kernels::lanes::Octet;
-use crate::kernels::octets::{Gather, Scatter};
 use crate::kernels::share::Team;
 use crate::pack::Weights;
 
@@ -37,28 +35,8 @@ impl Video<'_> {
     }
 
     pub(crate) fn finish(&mut self, plan: &Plan, team: Team, state: &State) {
-        scatter(plan, team, &state.cell, self.last);
+        plan.scatter(team, &state.cell, self.last);
     }
-}
-
-/// Turns a state tensor, channels first, into octets.
-pub(crate) fn gather(plan: &Plan, team: Team, from: &[f32], to: &mut [Octet]) {
-    team.instructions.run(Gather {
-        groups: plan.groups,
-        area: plan.area(),
-        from,
-        to,
-    });
-}
-
-/// The reverse of [`gather`].
-pub(crate) fn scatter(plan: &Plan, team: Team, from: &[Octet], to: &mut [f32]) {
-    team.instructions.run(Scatter {
-        groups: plan.groups,
-        area: plan.area(),
-        from,
-        to,
-    });
 }
 
 impl<B: CpuBackend> Call<B> {

@@ -10,9 +10,9 @@ use burn::tensor::{DType, Shape, TensorMetadata};
 
 use crate::CpuRunner;
 use crate::backend::CpuBackend;
-use crate::call::{Call, gather, scatter, weights};
+use crate::call::{Call, weights};
 use crate::kernels::Plan;
-use crate::kernels::backward::{self, Backward, Wanted};
+use crate::kernels::backward::{self, Backward};
 use crate::kernels::forward::{self, Scratch, Tape};
 use crate::kernels::share::Team;
 use crate::pack::{Packed, Transposed};
@@ -141,10 +141,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let (output_size, state) = (plan.time * plan.area() * plan.output(), plan.state());
         let gradient = B::contiguous(gradient);
         let (outputs, last) = B::slice(&gradient).split_at(batch * output_size);
-        let wants = Wanted {
-            xs: wanted.xs,
-            weights: wants_weights(&wanted),
-        };
+        let weights = wants_weights(&wanted);
 
         let video = plan.time * plan.frame();
         let mut d_xs = vec![0.0; if wanted.xs { batch * video } else { 0 }];
@@ -186,7 +183,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let sums = self.each(macs, shares, |team, videos| {
             let mut sums = Sums::zeros(&plan, packed.peepholes.is_some());
             for video in videos {
-                video.run(&backward, &plan, team, wants, &mut sums);
+                video.run(&backward, &plan, team, weights, &mut sums);
             }
             sums
         });
@@ -267,12 +264,12 @@ impl BackwardVideo<'_> {
         backward: &Backward<'_>,
         plan: &Plan,
         team: Team,
-        wants: Wanted,
+        weights: bool,
         sums: &mut Sums,
     ) {
-        gather(plan, team, self.last_cell, &mut self.video.last_cell);
-        let [cell, hidden] = backward.run(plan, team, self.video, wants, sums);
-        scatter(plan, team, &cell, self.cell);
-        scatter(plan, team, &hidden, self.hidden);
+        plan.gather(team, self.last_cell, &mut self.video.last_cell);
+        let [cell, hidden] = backward.run(plan, team, self.video, weights, sums);
+        plan.scatter(team, &cell, self.cell);
+        plan.scatter(team, &hidden, self.hidden);
     }
 }

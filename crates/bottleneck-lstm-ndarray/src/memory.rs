@@ -21,17 +21,14 @@ impl Memory {
     /// A buffer of `size` octets, whatever they hold.
     pub(crate) fn take(self: &Arc<Self>, size: usize) -> Buffer {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The tightest that fits; else the largest grows, so that there are never more buffers
-        // than were in use at a time.
-        let fits = |buffer: &&(usize, usize)| buffer.1 >= size;
-        let sizes = || free.iter().map(Vec::len).enumerate().collect::<Vec<_>>();
-        let sizes = sizes();
-        let best = sizes
-            .iter()
-            .filter(fits)
-            .min_by_key(|(_, size)| *size)
-            .or_else(|| sizes.iter().max_by_key(|(_, size)| *size));
-        let found = best.map(|(index, _)| free.swap_remove(*index));
+        // The tightest that fits; else the largest makes way, so that there are never more buffers
+        // than were in use at a time. Nothing needs none.
+        let sizes = || free.iter().map(Vec::len).enumerate().filter(|_| size > 0);
+        let best = sizes()
+            .filter(|(_, found)| *found >= size)
+            .min_by_key(|(_, found)| *found)
+            .or_else(|| sizes().max_by_key(|(_, found)| *found));
+        let found = best.map(|(index, _)| free.swap_remove(index));
         drop(free);
         let octets = match found {
             Some(octets) if octets.len() >= size => octets,
@@ -80,8 +77,10 @@ impl Clone for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let octets = std::mem::take(&mut self.octets);
-        let mut free = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push(octets);
+        if !octets.is_empty() {
+            let mut free = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+            free.push(octets);
+        }
     }
 }
 
@@ -115,6 +114,8 @@ mod tests {
         let larger = memory.take(20);
         assert_eq!(sizes(&memory), [3]);
         drop(larger);
+        assert_eq!(sizes(&memory), [3, 20]);
+        drop(memory.take(0));
         assert_eq!(sizes(&memory), [3, 20]);
     }
 }

@@ -189,6 +189,14 @@ pub(crate) fn part_mut<T>(all: &mut [T], groups: usize, group: usize) -> &mut [T
     &mut all[group * size..][..size]
 }
 
+/// The four gates' parts.
+pub(crate) fn quarters(all: &mut [Octet]) -> [&mut [Octet]; 4] {
+    let (front, back) = all.split_at_mut(all.len() / 2);
+    let (input, forget) = front.split_at_mut(front.len() / 2);
+    let (candidate, output) = back.split_at_mut(back.len() / 2);
+    [input, forget, candidate, output]
+}
+
 fn check(plan: &Plan, weights: &Weights<&[f32]>) {
     let size = |name: &str, expected: usize, found: &[f32]| {
         assert_eq!(

@@ -50,7 +50,7 @@ pub struct Stream<B: CpuBackend> {
 #[derive(Debug)]
 enum Engine<B: CpuBackend> {
     Fused(Box<Fused>),
-    /// An element type that the kernels do not cover.
+    /// An element type or a kernel size that the kernels do not cover.
     Reference(BottleneckLstmState<B>),
 }
 
@@ -250,7 +250,7 @@ impl<B: CpuBackend> Stream<B> {
                 .iter()
                 .zip(values.chunks_exact_mut(plan.state()))
             {
-                call::scatter(plan, fused.team, part(&video.0), to);
+                plan.scatter(fused.team, part(&video.0), to);
             }
             let shape = Shape::from([self.batch, plan.hidden, plan.map.height, plan.map.width]);
             Tensor::from_primitive(TensorPrimitive::Float(B::tensor(values, shape)))

@@ -15,7 +15,7 @@ use super::outer::{Frames, Outer, POSITIONS};
 use super::product::{Block, Input, Product};
 use super::share::Team;
 use crate::memory::{Buffer, Memory};
-use crate::pack::{Packed, Transposed, part, part_mut};
+use crate::pack::{Packed, Transposed, part, part_mut, quarters};
 use crate::sums::Sums;
 
 /// Weights as the backward pass wants them.
@@ -30,15 +30,6 @@ pub(crate) struct Backward<'a> {
     input_turned: Vec<Octet>,
     hidden_turned: Vec<Octet>,
     bottleneck_turned: Vec<Octet>,
-}
-
-/// What of the input side is wanted; weights and states come as a matter of course.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
-    /// The gradient of the input.
-    pub xs: bool,
-    /// Gradients of any weights.
-    pub weights: bool,
 }
 
 /// One video of a backward pass.
@@ -81,30 +72,30 @@ impl<'a> Backward<'a> {
         }
     }
 
-    /// Runs one video backward. Adds the gradients of the weights to `sums`, where they are
-    /// `wanted`; returns those of the state at the start, cell and hidden.
+    /// Runs one video backward. Adds the gradients of the weights to `sums`, all of them if
+    /// `weights` are wanted; returns those of the state at the start, cell and hidden.
     pub(crate) fn run(
         &self,
         plan: &Plan,
         team: Team,
         mut video: Video<'_>,
-        wanted: Wanted,
+        weights: bool,
         sums: &mut Sums,
     ) -> [Buffer; 2] {
         let hidden = self.through_time(plan, team, &mut video, sums);
-        if wanted.weights {
+        if weights {
             self.recurrent_weights(plan, team, &video.tape, sums);
         }
-        if wanted.xs || wanted.weights {
+        if weights || !video.gradient.is_empty() {
             self.through_input(plan, team, &mut video, sums);
         }
         [video.last_cell, hidden]
     }
 
-    /// The recurrence, last step first; returns the gradient of the hidden state at the start, that
-    /// of the cell state takes the place of the last one's. In the tape, gradients take the place of what they belong
-    /// to: those of the gates' pre-activations in `gates`, those of the bottleneck's in
-    /// `bottleneck`.
+    /// The recurrence, last step first. Returns the gradient of the hidden state at the start; that
+    /// of the cell state takes the place of the last one's. In the tape, gradients take the place
+    /// of what they belong to: those of the gates' pre-activations in `gates`, those of the
+    /// bottleneck's in `bottleneck`.
     fn through_time(
         &self,
         plan: &Plan,
@@ -383,12 +374,4 @@ fn whole<'a>(map: Map, x: &'a [Octet], kernels: &'a [Octet], out: &'a mut [Octet
         plane: map.area(),
         first: 0,
     }
-}
-
-/// The four gates' parts.
-fn quarters(all: &mut [Octet]) -> [&mut [Octet]; 4] {
-    let (front, back) = all.split_at_mut(all.len() / 2);
-    let (input, forget) = front.split_at_mut(front.len() / 2);
-    let (candidate, output) = back.split_at_mut(back.len() / 2);
-    [input, forget, candidate, output]
 }

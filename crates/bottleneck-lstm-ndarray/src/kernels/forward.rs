@@ -11,7 +11,7 @@ use super::octets::{Gather, Scatter};
 use super::product::{Input, Product};
 use super::share::Team;
 use crate::memory::{Buffer, Memory};
-use crate::pack::{Packed, part, part_mut};
+use crate::pack::{Packed, part, part_mut, quarters};
 
 /// Octets that a band of rows may fill, so that they stay in the second-level cache.
 const BAND: usize = 6144;
@@ -102,19 +102,16 @@ impl State {
             cell: vec![Octet::ZERO; plan.state_octets()],
             hidden: vec![Octet::ZERO; plan.state_octets()],
         };
-        state.set(plan, team, cell, hidden);
+        plan.gather(team, cell, &mut state.cell);
+        plan.gather(team, hidden, &mut state.hidden);
         state
     }
 
-    /// Becomes that of the two tensors, as [`new`](Self::new).
-    pub(crate) fn set(&mut self, plan: &Plan, team: Team, cell: &[f32], hidden: &[f32]) {
-        for (from, to) in [(cell, &mut self.cell), (hidden, &mut self.hidden)] {
-            team.instructions.run(Gather {
-                groups: plan.groups,
-                area: plan.area(),
-                from,
-                to,
-            });
+    /// The part of a group.
+    fn group(&mut self, groups: usize, group: usize) -> GateState<'_> {
+        GateState {
+            cell: part_mut(&mut self.cell, groups, group),
+            hidden: part_mut(&mut self.hidden, groups, group),
         }
     }
 }
@@ -158,15 +155,14 @@ pub(crate) fn run_taped(
     outputs: &mut [f32],
 ) -> Tape {
     let (time, size) = (plan.time, plan.state_octets());
-    let octets = |count: usize| memory.take(count);
     let mut tape = Tape {
-        bottleneck: octets(time * size),
-        convolved: octets(time * size),
-        gates: octets(time * 4 * size),
-        raw: octets(if plan.carry_activated { time * size } else { 0 }),
+        bottleneck: memory.take(time * size),
+        convolved: memory.take(time * size),
+        gates: memory.take(time * 4 * size),
+        raw: memory.take(if plan.carry_activated { time * size } else { 0 }),
         scaling: vec![Scaling::default(); time * plan.groups],
-        cells: octets((time + 1) * size),
-        hiddens: octets((time + 1) * size),
+        cells: memory.take((time + 1) * size),
+        hiddens: memory.take((time + 1) * size),
     };
     tape.cells[..size].copy_from_slice(&state.cell);
     tape.hiddens[..size].copy_from_slice(&state.hidden);
@@ -223,12 +219,8 @@ struct Record<'a> {
 impl Record<'_> {
     /// What the gates of a group record.
     fn group(&mut self, groups: usize, group: usize) -> GateTape<'_> {
-        let gates = part_mut(self.gates, groups, group);
-        let (front, back) = gates.split_at_mut(gates.len() / 2);
-        let (input, forget) = front.split_at_mut(front.len() / 2);
-        let (candidate, output) = back.split_at_mut(back.len() / 2);
         GateTape {
-            gates: [input, forget, candidate, output],
+            gates: quarters(part_mut(self.gates, groups, group)),
             raw: part_mut(self.raw, groups, group),
             cell: part_mut(self.cell, groups, group),
             hidden: part_mut(self.hidden, groups, group),
@@ -263,12 +255,7 @@ impl Step<'_> {
             self.scale(hidden_output);
         }
         if plan.output_bottleneck {
-            self.team.instructions.run(Scatter {
-                groups: plan.groups,
-                area: plan.area(),
-                from: self.bottleneck,
-                to: bottleneck_output,
-            });
+            plan.scatter(self.team, self.bottleneck, bottleneck_output);
         }
     }
 
@@ -376,10 +363,7 @@ impl Step<'_> {
                     first,
                     depth: plan.group_octets(),
                 },
-                state: GateState {
-                    cell: part_mut(&mut self.state.cell, groups, group),
-                    hidden: part_mut(&mut self.state.hidden, groups, group),
-                },
+                state: self.state.group(groups, group),
                 tape: self
                     .record
                     .as_mut()
@@ -398,10 +382,7 @@ impl Step<'_> {
             let scaling = self.team.instructions.run(Scale {
                 plan,
                 peepholes: self.weights.group_gates(plan, group).peepholes,
-                state: GateState {
-                    cell: part_mut(&mut self.state.cell, groups, group),
-                    hidden: part_mut(&mut self.state.hidden, groups, group),
-                },
+                state: self.state.group(groups, group),
                 tape: self
                     .record
                     .as_mut()
@@ -416,6 +397,28 @@ impl Step<'_> {
 }
 
 impl Plan {
+    /// Turns a state tensor, channels first, into octets.
+    pub(crate) fn gather(&self, team: Team, from: &[f32], to: &mut [Octet]) {
+        let (groups, area) = (self.groups, self.area());
+        team.instructions.run(Gather {
+            groups,
+            area,
+            from,
+            to,
+        });
+    }
+
+    /// The reverse of [`gather`](Self::gather).
+    pub(crate) fn scatter(&self, team: Team, from: &[Octet], to: &mut [f32]) {
+        let (groups, area) = (self.groups, self.area());
+        team.instructions.run(Scatter {
+            groups,
+            area,
+            from,
+            to,
+        });
+    }
+
     /// Rows of a band.
     fn band(&self) -> usize {
         let octets = self.groups * self.input_octets() + 2 * self.hidden_octets();

@@ -1,5 +1,7 @@
 //! The gradient of a pointwise convolution's weights: sums of outer products over positions.
 
+use std::ops::Range;
+
 use super::lanes::{Kernel, LANES, Lanes, Octet};
 use super::share::Share;
 
@@ -78,12 +80,7 @@ impl Kernel for Outer<'_> {
 
 impl Outer<'_> {
     #[inline(always)]
-    fn stretch<L: Lanes>(
-        &mut self,
-        l: L,
-        frames: std::ops::Range<usize>,
-        positions: std::ops::Range<usize>,
-    ) {
+    fn stretch<L: Lanes>(&mut self, l: L, frames: Range<usize>, positions: Range<usize>) {
         let (outputs, inputs, depth) = (self.outputs, self.inputs, self.depth);
         let place = |frame: usize| {
             (
@@ -131,7 +128,7 @@ impl Tile {
         &self,
         l: L,
         frames: impl Iterator<Item = (&'a [Octet], &'a [Octet])>,
-        positions: std::ops::Range<usize>,
+        positions: Range<usize>,
         sums: &mut [Octet],
     ) {
         let mut tile = [[l.splat(0.0); C]; ROWS];
