@@ -13,6 +13,7 @@ pub struct Machine {
     pub system: String,
     pub simd: String,
     pub rustc: String,
+    pub burn: String,
     pub peers: Vec<String>,
 }
 
@@ -24,17 +25,25 @@ impl Machine {
             system: std::env::consts::OS.to_owned(),
             simd: simd(),
             rustc: rustc().unwrap_or_else(|| "unknown".to_owned()),
+            burn: format!("Burn {BURN}, {FEATURES}"),
             peers,
         }
     }
 }
 
+const BURN: &str = "0.21.0";
+const FEATURES: &str = if cfg!(feature = "stock") {
+    "default features"
+} else {
+    "no default features"
+};
+
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}, {} cores, {}, {}; {}",
-            self.cpu, self.cores, self.simd, self.system, self.rustc
+            "{}, {} cores, {}, {}; {}; {}",
+            self.cpu, self.cores, self.simd, self.system, self.rustc, self.burn
         )?;
         self.peers.iter().try_for_each(|peer| write!(f, "; {peer}"))
     }

@@ -10,6 +10,10 @@ pub struct Args {
     /// What to time, if not everything
     mode: Option<Mode>,
 
+    /// Stock backends without Burn's default features, which cost them their own vector kernels
+    #[arg(long)]
+    lean: bool,
+
     /// Passed on to the bench; `-- --help` lists them
     #[arg(last = true)]
     options: Vec<String>,
@@ -25,7 +29,11 @@ enum Mode {
 pub fn run(args: &Args) -> Result<()> {
     let mut bench = cargo();
     bench.env("RAYON_NUM_THREADS", "1");
-    bench.args(["run", "--release", "--locked", "--package", "benches", "--"]);
+    bench.args(["run", "--release", "--locked", "--package", "benches"]);
+    if !args.lean {
+        bench.args(["--features", "stock"]);
+    }
+    bench.arg("--");
     if let Some(Mode::Cpu) = args.mode {
         bench.arg("cpu");
     }

@@ -4,6 +4,7 @@
 //! device with `NdArray<f64>`: hence a test binary, and so a process, of its own.
 
 use bottleneck_lstm::{BottleneckLstmStack, ConvGru, ConvLstm, Reference};
+use bottleneck_lstm_ndarray::CpuRunner;
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use burn_ndarray::NdArray;
@@ -16,6 +17,8 @@ use parity::fixture::Fixture;
 type Double = NdArray<f64>;
 
 parity::suite!(ndarray, Double, Reference);
+// Not fused, but it has to answer all the same.
+parity::results!(cpu_runner, Double, CpuRunner::new());
 
 /// The distance of every value to every kink, so that no step crosses one.
 const MARGIN: f64 = 1e-3;

@@ -1,7 +1,9 @@
-//! The runner on every variant: what it covers, extreme values, and the same bits every time.
+//! The runner on every variant: what it covers, extreme values, the same bits every time, and its
+//! streams.
 
 mod determinism;
 mod extremes;
 mod fused;
 mod plain;
+mod stream;
 mod variants;

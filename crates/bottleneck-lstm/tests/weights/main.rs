@@ -1,5 +1,4 @@
-//! Weights in and out. The element type of a device is fixed by its first use, so 64-bit weights
-//! are tested in a process of their own, `weights_f64.rs`.
+//! Weights in and out. 64-bit weights are tested in `double`.
 
 mod chain;
 mod checkpoint;

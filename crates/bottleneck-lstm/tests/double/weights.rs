@@ -1,9 +1,4 @@
-//! 64-bit weights. A process of its own, since the element type of a device is fixed by first use.
-
-#[path = "weights/fixtures.rs"]
-mod fixtures;
-#[path = "weights/steps.rs"]
-mod steps;
+//! 64-bit weights.
 
 use bottleneck_lstm::BottleneckLstmConfig;
 use bottleneck_lstm::weights::{
@@ -11,8 +6,9 @@ use bottleneck_lstm::weights::{
 };
 use burn::tensor::DType;
 use burn_ndarray::NdArray;
-use fixtures::path;
-use steps::{HIDDEN, INPUT, difference, parameters};
+
+use crate::fixtures::path;
+use crate::steps::{HIDDEN, INPUT, difference, parameters};
 
 type B = NdArray<f64>;
 

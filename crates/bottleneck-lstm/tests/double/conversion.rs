@@ -1,11 +1,9 @@
-//! Conversions between variants in `f64`: a binary of its own, since a device's default element
-//! type is fixed by its first use.
-
-#[path = "common/conversions.rs"]
-mod conversions;
+//! Conversions between variants.
 
 use burn::tensor::{DType, Tensor};
 use burn_ndarray::NdArray;
+
+use crate::conversions;
 
 #[test]
 fn conversions_are_exact() {
