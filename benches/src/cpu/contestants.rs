@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use bottleneck_lstm::Reference;
+use bottleneck_lstm_kernels::roofline::{Pointwise, multiply_adds};
 use bottleneck_lstm_ndarray::CpuRunner;
-use bottleneck_lstm_ndarray::roofline::{Pointwise, multiply_adds};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;

@@ -2,14 +2,13 @@
 
 use bottleneck_lstm::BottleneckLstmConfig;
 use bottleneck_lstm::fused::CellTensors;
+use bottleneck_lstm_kernels::forward::State;
+use bottleneck_lstm_kernels::{Plan, Team, Weights};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Shape, TensorMetadata};
 
 use crate::backend::CpuBackend;
-use crate::kernels::Plan;
-use crate::kernels::forward::State;
-use crate::kernels::share::Team;
-use crate::pack::Weights;
+use crate::plan::plan;
 
 /// The tensors of one call, contiguous.
 pub(crate) struct Call<B: CpuBackend> {
@@ -35,16 +34,15 @@ impl Video<'_> {
     }
 
     pub(crate) fn finish(&mut self, plan: &Plan, team: Team, state: &State) {
-        plan.scatter(team, &state.cell, self.last);
+        plan.scatter(team, state.cell(), self.last);
     }
 }
 
 impl<B: CpuBackend> Call<B> {
     pub(crate) fn new(config: &BottleneckLstmConfig, tensors: CellTensors<FloatTensor<B>>) -> Self {
         let [batch, time, _, height, width] = tensors.xs.shape().dims();
-        let plan = Plan::new(config, time, [height, width]);
         Self {
-            plan,
+            plan: plan(config, time, [height, width]),
             batch,
             tensors: tensors.map(B::contiguous),
         }

@@ -5,19 +5,16 @@ use std::sync::Arc;
 
 use bottleneck_lstm::BottleneckLstmConfig;
 use bottleneck_lstm::fused::{CellGradients, CellTensors, FusedCell};
+use bottleneck_lstm_kernels::backward::{self, Backward};
+use bottleneck_lstm_kernels::forward::{self, Scratch, Tape};
+use bottleneck_lstm_kernels::{Packed, Plan, Sums, Team, Transposed};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Shape, TensorMetadata};
 
 use crate::CpuRunner;
 use crate::backend::CpuBackend;
 use crate::call::{Call, weights};
-use crate::kernels::Plan;
-use crate::kernels::backward::{self, Backward};
-use crate::kernels::forward::{self, Scratch, Tape};
-use crate::kernels::share::Team;
-use crate::pack::{Packed, Transposed};
 use crate::runner::covers_all;
-use crate::sums::Sums;
 
 /// Sums that the videos of a batch share: as many can be worked on at a time, and however many
 /// are, each sum has the same videos in the same order.
@@ -181,7 +178,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let backward = Backward::new(&plan, &packed, transposed, self.memory());
         let macs = 2 * batch * plan.macs();
         let sums = self.each(macs, shares, |team, videos| {
-            let mut sums = Sums::zeros(&plan, packed.peepholes.is_some());
+            let mut sums = Sums::zeros(&plan, packed.has_peepholes());
             for video in videos {
                 video.run(&backward, &plan, team, weights, &mut sums);
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bottleneck_lstm::fused;
 use bottleneck_lstm::{BottleneckLstm, BottleneckLstmConfig, BottleneckLstmState, CellRunner};
+use bottleneck_lstm_kernels::{self as kernels, Instructions, Memory, Team};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use burn_autodiff::Autodiff;
@@ -11,10 +12,6 @@ use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
-use crate::kernels::depthwise;
-use crate::kernels::instructions::Instructions;
-use crate::kernels::share::Team;
-use crate::memory::Memory;
 use crate::threads;
 
 /// Runs a [`BottleneckLstm`] on the CPU with fused kernels, forward and backward.
@@ -160,7 +157,7 @@ pub(crate) fn covers<B: Backend>(cell: &BottleneckLstm<B>) -> bool {
 
 /// The kernels are written for `f32` and a few kernel sizes.
 pub(crate) fn covers_all(config: &BottleneckLstmConfig, dtype: DType) -> bool {
-    dtype == DType::F32 && depthwise::covers(config.kernel_size)
+    dtype == DType::F32 && kernels::covers(config.kernel_size)
 }
 
 impl CpuRunner {

@@ -4,6 +4,8 @@ use bottleneck_lstm::fused;
 use bottleneck_lstm::{
     BottleneckLstm, BottleneckLstmState, CellRunner, Reference, ShapeError, checks,
 };
+use bottleneck_lstm_kernels::forward::{self, Scratch, State};
+use bottleneck_lstm_kernels::{Octet, Packed, Plan, Team};
 use burn::tensor::{Shape, Tensor, TensorData, TensorPrimitive};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
@@ -11,11 +13,7 @@ use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use crate::CpuRunner;
 use crate::backend::CpuBackend;
 use crate::call;
-use crate::kernels::Plan;
-use crate::kernels::forward::{self, Scratch, State};
-use crate::kernels::lanes::Octet;
-use crate::kernels::share::Team;
-use crate::pack::Packed;
+use crate::plan::plan;
 use crate::runner;
 use crate::threads;
 
@@ -102,7 +100,7 @@ impl CpuRunner {
                 engine,
             });
         }
-        let plan = Plan::new(cell.config(), 1, spatial);
+        let plan = plan(cell.config(), 1, spatial);
         let input = [
             batch,
             1,
@@ -243,7 +241,7 @@ impl<B: CpuBackend> Stream<B> {
             Engine::Reference(state) => return state.clone(),
         };
         let plan = &fused.plan;
-        let tensor = |part: fn(&State) -> &Vec<Octet>| {
+        let tensor = |part: fn(&State) -> &[Octet]| {
             let mut values = vec![0.0; self.batch * plan.state()];
             for (video, to) in fused
                 .videos
@@ -255,7 +253,7 @@ impl<B: CpuBackend> Stream<B> {
             let shape = Shape::from([self.batch, plan.hidden, plan.map.height, plan.map.width]);
             Tensor::from_primitive(TensorPrimitive::Float(B::tensor(values, shape)))
         };
-        BottleneckLstmState::new(tensor(|state| &state.cell), tensor(|state| &state.hidden))
+        BottleneckLstmState::new(tensor(State::cell), tensor(State::hidden))
     }
 
     /// Goes on from `s`.

@@ -10,12 +10,17 @@ use burn::tensor::{Distribution, Tensor};
 
 const SPATIAL: [usize; 2] = [5, 4];
 
-/// Draws every parameter, so that none is at its start of zero.
+/// Draws every parameter, so that none is at its start of zero, and so small that rounding errors
+/// do not grow from step to step.
 struct Draw;
 
 impl<B: Backend> ModuleMapper<B> for Draw {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        param.map(|tensor| tensor.random_like(Distribution::Normal(0.0, 0.5)))
+        param.map(|tensor| {
+            let fan = tensor.dims()[1..].iter().product::<usize>();
+            let deviation = 0.5 / (fan as f64).sqrt();
+            tensor.random_like(Distribution::Normal(0.0, deviation))
+        })
     }
 }
 

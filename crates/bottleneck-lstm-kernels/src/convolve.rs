@@ -1,0 +1,247 @@
+//! Depthwise convolutions of many octets, forward and backward.
+
+use std::ops::Range;
+
+use crate::depthwise::Map;
+use crate::lanes::{Kernel, LANES, Lanes, Octet};
+use crate::octets::gather;
+use crate::share::Share;
+
+/// Turns the input into octets and convolves it, for each group with kernels of its own.
+pub struct ConvolveInput<'a> {
+    pub map: Map,
+    pub groups: usize,
+    /// Channels first, `[channels, area]`.
+    pub x: &'a [f32],
+    /// `[octets, groups, k * k]`
+    pub kernels: &'a [Octet],
+    /// `[octets]`
+    pub bias: &'a [Octet],
+    pub rows: Range<usize>,
+    /// A plane each with the rows that `rows` depend on.
+    pub gathered: &'a mut [Octet],
+    /// `[octets, groups, positions]`
+    pub out: &'a mut [Octet],
+}
+
+impl ConvolveInput<'_> {
+    fn positions(&self) -> usize {
+        self.rows.len() * self.map.width
+    }
+
+    /// Octets of the rows that `rows` depend on.
+    fn plane(&self) -> usize {
+        self.map.reach(&self.rows).len() * self.map.width
+    }
+}
+
+impl Share for ConvolveInput<'_> {
+    fn parts(&self) -> usize {
+        self.bias.len()
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        let (positions, plane) = (self.positions(), self.plane());
+        let taps = self.map.kernel * self.map.kernel;
+        let (x, other_x) = self.x.split_at(at * LANES * self.map.area());
+        let (kernels, other_kernels) = self.kernels.split_at(at * self.groups * taps);
+        let (bias, other_bias) = self.bias.split_at(at);
+        let (gathered, other_gathered) = self.gathered.split_at_mut(at * plane);
+        let (out, other_out) = self.out.split_at_mut(at * self.groups * positions);
+        (
+            Self {
+                x,
+                kernels,
+                bias,
+                gathered,
+                out,
+                rows: self.rows.clone(),
+                ..self
+            },
+            Self {
+                x: other_x,
+                kernels: other_kernels,
+                bias: other_bias,
+                gathered: other_gathered,
+                out: other_out,
+                ..self
+            },
+        )
+    }
+}
+
+impl Kernel for ConvolveInput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let (area, width) = (self.map.area(), self.map.width);
+        let (positions, taps) = (self.positions(), self.map.kernel * self.map.kernel);
+        let reach = self.map.reach(&self.rows);
+        // One plane serves all, so that it stays in the first-level cache.
+        let plane = self.plane();
+        let gathered = &mut self.gathered[..plane];
+        let out = self.out.chunks_exact_mut(self.groups * positions);
+        for (octet, (x, out)) in self.x.chunks(LANES * area).zip(out).enumerate() {
+            gather(l, x, area, reach.start * width, gathered);
+            let kernels = self.kernels[octet * self.groups * taps..].chunks_exact(taps);
+            for (kernel, out) in kernels.zip(out.chunks_exact_mut(positions)) {
+                let (bias, rows) = (Some(self.bias[octet]), self.rows.clone());
+                self.map
+                    .convolve(l, (gathered, reach.start), kernel, bias, rows, out);
+            }
+        }
+    }
+}
+
+/// Convolves planes of octets.
+pub struct Convolve<'a> {
+    pub map: Map,
+    /// `[octets, area]`
+    pub x: &'a [Octet],
+    /// `[octets, k * k]`
+    pub kernels: &'a [Octet],
+    /// `[octets]`, or none.
+    pub bias: &'a [Octet],
+    pub rows: Range<usize>,
+    /// The rows go to positions from `first` on of planes of `plane` octets.
+    pub out: &'a mut [Octet],
+    pub plane: usize,
+    pub first: usize,
+}
+
+impl Share for Convolve<'_> {
+    fn parts(&self) -> usize {
+        self.x.len() / self.map.area()
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        let (x, other_x) = self.x.split_at(at * self.map.area());
+        let taps = self.map.kernel * self.map.kernel;
+        let (kernels, other_kernels) = self.kernels.split_at(at * taps);
+        let (bias, other_bias) = self.bias.split_at(at.min(self.bias.len()));
+        let (out, other_out) = self.out.split_at_mut(at * self.plane);
+        (
+            Self {
+                x,
+                kernels,
+                bias,
+                out,
+                rows: self.rows.clone(),
+                ..self
+            },
+            Self {
+                x: other_x,
+                kernels: other_kernels,
+                bias: other_bias,
+                out: other_out,
+                ..self
+            },
+        )
+    }
+}
+
+impl Kernel for Convolve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let (area, taps) = (self.map.area(), self.map.kernel * self.map.kernel);
+        let positions = self.rows.len() * self.map.width;
+        let planes = self
+            .x
+            .chunks_exact(area)
+            .zip(self.kernels.chunks_exact(taps));
+        let out = self.out.chunks_exact_mut(self.plane);
+        for (octet, ((x, kernel), out)) in planes.zip(out).enumerate() {
+            let out = &mut out[self.first..][..positions];
+            let bias = Some(self.bias.get(octet).copied().unwrap_or_default());
+            self.map
+                .convolve(l, (x, 0), kernel, bias, self.rows.clone(), out);
+        }
+    }
+}
+
+/// From the gradient of a depthwise convolution's output to those of its kernels and its input.
+pub struct DepthwiseBackward<'a> {
+    pub map: Map,
+    /// The input, `[octets, area]`.
+    pub x: &'a [Octet],
+    /// The gradient of the output, likewise.
+    pub out: &'a [Octet],
+    /// The kernels, turned by half a turn, `[octets, k * k]`.
+    pub turned: &'a [Octet],
+    /// Added to, likewise.
+    pub kernels: &'a mut [Octet],
+    /// Added to, `[octets]`; empty if there is none.
+    pub bias: &'a mut [Octet],
+    /// Of the input, `[octets, area]`; empty if it is not wanted.
+    pub gradient: &'a mut [Octet],
+    /// Whether the gradient of the input is added to, not written.
+    pub adds: bool,
+}
+
+impl Share for DepthwiseBackward<'_> {
+    fn parts(&self) -> usize {
+        self.x.len() / self.map.area()
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        let planes = at * self.map.area();
+        let taps = at * self.map.kernel * self.map.kernel;
+        let (x, other_x) = self.x.split_at(planes);
+        let (out, other_out) = self.out.split_at(planes);
+        let (turned, other_turned) = self.turned.split_at(taps);
+        let (kernels, other_kernels) = self.kernels.split_at_mut(taps);
+        let (bias, other_bias) = self.bias.split_at_mut(at.min(self.bias.len()));
+        let planes = planes.min(self.gradient.len());
+        let (gradient, other_gradient) = self.gradient.split_at_mut(planes);
+        (
+            Self {
+                x,
+                out,
+                turned,
+                kernels,
+                bias,
+                gradient,
+                ..self
+            },
+            Self {
+                x: other_x,
+                out: other_out,
+                turned: other_turned,
+                kernels: other_kernels,
+                bias: other_bias,
+                gradient: other_gradient,
+                ..self
+            },
+        )
+    }
+}
+
+impl Kernel for DepthwiseBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let (map, area) = (self.map, self.map.area());
+        let taps = map.kernel * map.kernel;
+        let planes = self.x.chunks_exact(area).zip(self.out.chunks_exact(area));
+        for (octet, (x, out)) in planes.enumerate() {
+            let kernel = octet * taps..(octet + 1) * taps;
+            map.kernel_gradient(l, x, out, &mut self.kernels[kernel.clone()]);
+            if let Some(bias) = self.bias.get_mut(octet) {
+                let mut sum = l.load(&bias.0);
+                for out in out {
+                    sum = l.add(sum, l.load(&out.0));
+                }
+                *bias = Octet(l.store(sum));
+            }
+            if let Some(gradient) = self.gradient.get_mut(octet * area..(octet + 1) * area) {
+                let start = (!self.adds).then_some(Octet::ZERO);
+                let turned = &self.turned[kernel];
+                map.convolve(l, (out, 0), turned, start, 0..map.height, gradient);
+            }
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! The forward pass of one video, with or without a tape.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::Plan;
+use crate::convolve::{Convolve, ConvolveInput};
+use crate::gates::{GateState, GateTape, Gates, Scale, Scaling};
+use crate::lanes::Octet;
+use crate::memory::{Buffer, Memory};
+use crate::octets::{Gather, Scatter};
+use crate::pack::{Packed, part, part_mut, quarters};
+use crate::product::{Input, Product};
+use crate::share::Team;
+
+/// Octets that a band of rows may fill, so that they stay in the second-level cache.
+const BAND: usize = 6144;
+
+/// Positions below which a band would have the weights read again too often.
+const SHORT_BAND: usize = 96;
+
+/// What the backward pass needs of the forward pass of one video.
+#[derive(Debug, Clone)]
+pub struct Tape {
+    /// The bottleneck after its activation, `[time, hidden octets, area]`.
+    pub(crate) bottleneck: Buffer,
+    /// The bottleneck after its depthwise convolution, likewise.
+    pub(crate) convolved: Buffer,
+    /// The activated gates, `[time, groups, 4, octets of a group, area]`.
+    pub(crate) gates: Buffer,
+    /// The new cell state before its activation, `[time, hidden octets, area]`, where the carried
+    /// one is another; else empty.
+    pub(crate) raw: Buffer,
+    /// `[time, groups]`
+    pub(crate) scaling: Vec<Scaling>,
+    /// The carried cell states from the start on, `[time + 1, hidden octets, area]`.
+    pub(crate) cells: Buffer,
+    /// The hidden states from the start on, likewise.
+    pub(crate) hiddens: Buffer,
+}
+
+/// What a call works in.
+#[derive(Debug)]
+pub struct Scratch {
+    /// The bottleneck, `[hidden octets, area]`.
+    bottleneck: Buffer,
+    bands: Bands,
+}
+
+impl Scratch {
+    /// For calls of `plan`, from `memory`.
+    pub fn new(plan: &Plan, memory: &Arc<Memory>) -> Self {
+        Self {
+            bottleneck: memory.take(plan.state_octets()),
+            bands: Bands::new(plan, memory),
+        }
+    }
+}
+
+/// What belongs to a band of rows; each as large as the largest band wants.
+#[derive(Debug)]
+struct Bands {
+    /// Planes of the input, each with the rows that the band depends on.
+    gathered: Buffer,
+    /// The input after its depthwise convolution, `[input octets, groups, positions]`.
+    input: Buffer,
+    /// The hidden state after its depthwise convolution, `[hidden octets, positions]`.
+    hidden: Buffer,
+    /// The bottleneck after its depthwise convolution, `[hidden octets, positions]`.
+    convolved: Buffer,
+}
+
+impl Bands {
+    fn new(plan: &Plan, memory: &Arc<Memory>) -> Self {
+        let (width, reach) = (plan.map.width, plan.map.kernel / 2);
+        // The gates of the last band make up for what the others were behind.
+        let rows = |more: usize| (plan.band() + more).min(plan.map.height) * width;
+        let hidden = if plan.depthwise_hidden {
+            plan.hidden_octets()
+        } else {
+            0
+        };
+        Self {
+            gathered: memory.take(plan.input_octets() * rows(2 * reach)),
+            input: memory.take(plan.input_octets() * plan.groups * rows(0)),
+            hidden: memory.take(hidden * rows(0)),
+            convolved: memory.take(plan.hidden_octets() * rows(reach)),
+        }
+    }
+}
+
+/// The state of one video, `[hidden octets, area]` each.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    cell: Vec<Octet>,
+    hidden: Vec<Octet>,
+}
+
+impl State {
+    /// From the two tensors of a video, channels first, `[hidden, area]`.
+    pub fn new(plan: &Plan, team: Team, cell: &[f32], hidden: &[f32]) -> Self {
+        let mut state = Self {
+            cell: vec![Octet::ZERO; plan.state_octets()],
+            hidden: vec![Octet::ZERO; plan.state_octets()],
+        };
+        plan.gather(team, cell, &mut state.cell);
+        plan.gather(team, hidden, &mut state.hidden);
+        state
+    }
+
+    /// The carried cell state.
+    pub fn cell(&self) -> &[Octet] {
+        &self.cell
+    }
+
+    /// The hidden state.
+    pub fn hidden(&self) -> &[Octet] {
+        &self.hidden
+    }
+
+    /// The part of a group.
+    fn group(&mut self, groups: usize, group: usize) -> GateState<'_> {
+        GateState {
+            cell: part_mut(&mut self.cell, groups, group),
+            hidden: part_mut(&mut self.hidden, groups, group),
+        }
+    }
+}
+
+/// Runs one video, `xs` of `[time, input, area]`, from `state`, which becomes the last one. Writes
+/// `[time, output, area]` to `outputs`.
+///
+/// # Panics
+///
+/// If a slice has another size than `plan` says, or the weights, the state or the memory were made
+/// for another plan.
+pub fn run(
+    plan: &Plan,
+    weights: &Packed,
+    team: Team,
+    xs: &[f32],
+    state: &mut State,
+    outputs: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    check(plan, xs, state, outputs);
+    let bottleneck = &mut scratch.bottleneck[..];
+    let frames = xs.chunks_exact(plan.frame());
+    for (x, output) in frames.zip(outputs.chunks_exact_mut(plan.area() * plan.output())) {
+        let mut step = Step {
+            plan,
+            weights,
+            team,
+            state,
+            bands: &mut scratch.bands,
+            bottleneck: &mut *bottleneck,
+            convolved: None,
+            record: None,
+        };
+        step.run(x, output);
+    }
+}
+
+/// [`run`], recorded.
+///
+/// # Panics
+///
+/// As [`run`].
+pub fn run_taped(
+    plan: &Plan,
+    weights: &Packed,
+    team: Team,
+    memory: &Arc<Memory>,
+    xs: &[f32],
+    state: &mut State,
+    outputs: &mut [f32],
+) -> Tape {
+    check(plan, xs, state, outputs);
+    let (time, size) = (plan.time, plan.state_octets());
+    let mut tape = Tape {
+        bottleneck: memory.take(time * size),
+        convolved: memory.take(time * size),
+        gates: memory.take(time * 4 * size),
+        raw: memory.take(if plan.carry_activated { time * size } else { 0 }),
+        scaling: vec![Scaling::default(); time * plan.groups],
+        cells: memory.take((time + 1) * size),
+        hiddens: memory.take((time + 1) * size),
+    };
+    tape.cells[..size].copy_from_slice(&state.cell);
+    tape.hiddens[..size].copy_from_slice(&state.hidden);
+    let mut bands = Bands::new(plan, memory);
+    let frames = xs.chunks_exact(plan.frame());
+    let outputs = outputs.chunks_exact_mut(plan.area() * plan.output());
+    for (t, (x, output)) in frames.zip(outputs).enumerate() {
+        let at = t * size..(t + 1) * size;
+        let next = (t + 1) * size..(t + 2) * size;
+        let mut step = Step {
+            plan,
+            weights,
+            team,
+            state,
+            bands: &mut bands,
+            bottleneck: &mut tape.bottleneck[at.clone()],
+            convolved: Some(&mut tape.convolved[at.clone()]),
+            record: Some(Record {
+                gates: &mut tape.gates[t * 4 * size..][..4 * size],
+                raw: tape.raw.get_mut(at).unwrap_or_default(),
+                scaling: &mut tape.scaling[t * plan.groups..][..plan.groups],
+                cell: &mut tape.cells[next.clone()],
+                hidden: &mut tape.hiddens[next],
+            }),
+        };
+        step.run(x, output);
+    }
+    tape
+}
+
+fn check(plan: &Plan, xs: &[f32], state: &State, outputs: &[f32]) {
+    assert_eq!(xs.len(), plan.time * plan.frame(), "values of the input");
+    let size = plan.time * plan.area() * plan.output();
+    assert_eq!(outputs.len(), size, "values of the output");
+    for part in [&state.cell, &state.hidden] {
+        assert_eq!(part.len(), plan.state_octets(), "octets of the state");
+    }
+}
+
+/// One step of one video.
+struct Step<'a> {
+    plan: &'a Plan,
+    weights: &'a Packed,
+    team: Team,
+    state: &'a mut State,
+    bands: &'a mut Bands,
+    /// `[hidden octets, area]`
+    bottleneck: &'a mut [Octet],
+    /// Likewise, if it is to be kept.
+    convolved: Option<&'a mut [Octet]>,
+    record: Option<Record<'a>>,
+}
+
+/// What the step leaves in a [`Tape`] besides.
+struct Record<'a> {
+    gates: &'a mut [Octet],
+    raw: &'a mut [Octet],
+    scaling: &'a mut [Scaling],
+    cell: &'a mut [Octet],
+    hidden: &'a mut [Octet],
+}
+
+impl Record<'_> {
+    /// What the gates of a group record.
+    fn group(&mut self, groups: usize, group: usize) -> GateTape<'_> {
+        GateTape {
+            gates: quarters(part_mut(self.gates, groups, group)),
+            raw: part_mut(self.raw, groups, group),
+            cell: part_mut(self.cell, groups, group),
+            hidden: part_mut(self.hidden, groups, group),
+        }
+    }
+}
+
+impl Step<'_> {
+    /// Runs on `x`, `[input, area]`; writes `[output, area]` to `output`.
+    ///
+    /// The map goes by in bands of rows, so that what a band computes is still in cache when it is
+    /// wanted. The gates follow a few rows behind the bottleneck, whose neighbours they look at;
+    /// no bottleneck that is still to come looks at the old hidden state of their rows.
+    fn run(&mut self, x: &[f32], output: &mut [f32]) {
+        let plan = self.plan;
+        let (hidden_output, bottleneck_output) = output.split_at_mut(plan.state());
+        let rows = plan.band();
+        let mut done = 0;
+        for begin in (0..plan.map.height).step_by(rows) {
+            let end = (begin + rows).min(plan.map.height);
+            self.bottleneck(x, begin..end);
+            let ready = match end == plan.map.height {
+                true => end,
+                false => end.saturating_sub(plan.map.kernel / 2),
+            };
+            if done < ready {
+                self.gates(done..ready, hidden_output);
+                done = ready;
+            }
+        }
+        if plan.scale {
+            self.scale(hidden_output);
+        }
+        if plan.output_bottleneck {
+            plan.scatter(self.team, self.bottleneck, bottleneck_output);
+        }
+    }
+
+    /// The bottleneck of some rows.
+    fn bottleneck(&mut self, x: &[f32], rows: Range<usize>) {
+        let (plan, weights) = (self.plan, self.weights);
+        let (width, groups, octets) = (plan.map.width, plan.groups, plan.input_octets());
+        let positions = rows.len() * width;
+        let first = rows.start * width;
+        let Bands {
+            gathered,
+            input,
+            hidden,
+            ..
+        } = &mut *self.bands;
+        self.team.run(ConvolveInput {
+            map: plan.map,
+            groups,
+            x,
+            kernels: &weights.input_kernels,
+            bias: &weights.input_bias,
+            rows: rows.clone(),
+            gathered: &mut gathered[..octets * plan.map.reach(&rows).len() * width],
+            out: &mut input[..octets * groups * positions],
+        });
+        let mut over_hidden = Input {
+            octets: &self.state.hidden,
+            plane: plan.area(),
+            first,
+            depth: plan.group_octets(),
+        };
+        if plan.depthwise_hidden {
+            let out = &mut hidden[..plan.hidden_octets() * positions];
+            self.team.run(Convolve {
+                map: plan.map,
+                x: &self.state.hidden,
+                kernels: &weights.hidden_kernels,
+                bias: &[],
+                rows,
+                out: &mut *out,
+                plane: positions,
+                first: 0,
+            });
+            over_hidden = Input {
+                octets: out,
+                plane: positions,
+                first: 0,
+                ..over_hidden
+            };
+        }
+        for group in 0..groups {
+            let over_input = Input {
+                octets: &input[group * positions..],
+                plane: groups * positions,
+                first: 0,
+                depth: octets,
+            };
+            let over_hidden = Input {
+                octets: part(over_hidden.octets, groups, group),
+                ..over_hidden
+            };
+            self.team.run(Product {
+                inputs: [over_input, over_hidden],
+                panels: weights.group_bottleneck(plan, group),
+                bias: Some(weights.group_bottleneck_bias(plan, group)),
+                activation: plan.bottleneck_activation,
+                channels: plan.group(),
+                out: part_mut(self.bottleneck, groups, group),
+                plane: plan.area(),
+                first,
+                positions,
+            });
+        }
+    }
+
+    /// The gates of some rows, from the bottleneck. Writes the hidden state to `output`.
+    fn gates(&mut self, rows: Range<usize>, output: &mut [f32]) {
+        let (plan, weights, groups) = (self.plan, self.weights, self.plan.groups);
+        let positions = rows.start * plan.map.width..rows.end * plan.map.width;
+        let (convolved, plane, first) = match &mut self.convolved {
+            Some(convolved) => (&mut **convolved, plan.area(), positions.start),
+            None => {
+                let size = plan.hidden_octets() * positions.len();
+                (&mut self.bands.convolved[..size], positions.len(), 0)
+            }
+        };
+        self.team.run(Convolve {
+            map: plan.map,
+            x: self.bottleneck,
+            kernels: &weights.bottleneck_kernels,
+            bias: &[],
+            rows,
+            out: &mut *convolved,
+            plane,
+            first,
+        });
+        let outputs = output.chunks_exact_mut(plan.group() * plan.area());
+        for (group, output) in outputs.enumerate() {
+            self.team.run(Gates {
+                plan,
+                weights: weights.group_gates(plan, group),
+                convolved: Input {
+                    octets: part(convolved, groups, group),
+                    plane,
+                    first,
+                    depth: plan.group_octets(),
+                },
+                state: self.state.group(groups, group),
+                tape: self
+                    .record
+                    .as_mut()
+                    .map(|record| record.group(groups, group)),
+                output,
+                positions: positions.clone(),
+            });
+        }
+    }
+
+    /// Finishes what [`gates`](Self::gates) leave where the cell state is scaled.
+    fn scale(&mut self, output: &mut [f32]) {
+        let (plan, groups) = (self.plan, self.plan.groups);
+        let outputs = output.chunks_exact_mut(plan.group() * plan.area());
+        for (group, output) in outputs.enumerate() {
+            let scaling = self.team.instructions.run(Scale {
+                plan,
+                peepholes: self.weights.group_gates(plan, group).peepholes,
+                state: self.state.group(groups, group),
+                tape: self
+                    .record
+                    .as_mut()
+                    .map(|record| record.group(groups, group)),
+                output,
+            });
+            if let Some(record) = &mut self.record {
+                record.scaling[group] = scaling;
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// Turns a state tensor, channels first, into octets.
+    pub fn gather(&self, team: Team, from: &[f32], to: &mut [Octet]) {
+        let (groups, area) = (self.groups, self.area());
+        team.instructions.run(Gather {
+            groups,
+            area,
+            from,
+            to,
+        });
+    }
+
+    /// The reverse of [`gather`](Self::gather).
+    pub fn scatter(&self, team: Team, from: &[Octet], to: &mut [f32]) {
+        let (groups, area) = (self.groups, self.area());
+        team.instructions.run(Scatter {
+            groups,
+            area,
+            from,
+            to,
+        });
+    }
+
+    /// Rows of a band.
+    fn band(&self) -> usize {
+        let octets = self.groups * self.input_octets() + 2 * self.hidden_octets();
+        let rows = (BAND / octets).max(SHORT_BAND).div_ceil(self.map.width);
+        // Bands of even heights.
+        self.map.height.div_ceil(self.map.height.div_ceil(rows))
+    }
+}

@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+pub mod backward;
+mod convolve;
+mod depthwise;
+pub mod forward;
+mod gates;
+mod gates_backward;
+mod instructions;
+mod lanes;
+mod math;
+mod memory;
+mod octets;
+mod outer;
+mod pack;
+mod plan;
+mod product;
+#[doc(hidden)]
+pub mod roofline;
+mod share;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+pub use depthwise::{Map, covers};
+pub use instructions::Instructions;
+pub use lanes::Octet;
+pub use memory::{Buffer, Memory};
+pub use pack::{Packed, Transposed, Weights};
+pub use plan::{Activation, Plan};
+pub use share::Team;
+pub use sums::Sums;

@@ -1,0 +1,138 @@
+//! Between channels first, as Burn has it, and octets, as the kernels want it.
+
+use crate::lanes::{Kernel, LANES, Lanes, Octet};
+
+/// Octets that hold `channels`.
+pub fn octets(channels: usize) -> usize {
+    channels.div_ceil(LANES)
+}
+
+/// Up to eight channels' planes, each `plane` values after the one before, into octets: position
+/// `first + i` of each goes to `to[i]`. Channels that `from` lacks become 0.
+#[inline(always)]
+pub fn gather<L: Lanes>(l: L, from: &[f32], plane: usize, first: usize, to: &mut [Octet]) {
+    let count = to.len();
+    let lines = lines(from.len(), plane);
+    if count < LANES {
+        for (i, octet) in to.iter_mut().enumerate() {
+            *octet = Octet::ZERO;
+            for line in 0..lines {
+                octet.0[line] = from[line * plane + first + i];
+            }
+        }
+        return;
+    }
+    for start in starts(count) {
+        let mut rows = [l.splat(0.0); LANES];
+        for (line, row) in rows.iter_mut().enumerate().take(lines) {
+            *row = l.load(eight(&from[line * plane + first + start..]));
+        }
+        let columns = l.transpose(rows);
+        for (octet, column) in to[start..start + LANES].iter_mut().zip(columns) {
+            *octet = Octet(l.store(column));
+        }
+    }
+}
+
+/// The reverse of [`gather`]: `from[i]` goes to position `first + i` of the planes that `to` has.
+#[inline(always)]
+pub fn scatter<L: Lanes>(l: L, from: &[Octet], to: &mut [f32], plane: usize, first: usize) {
+    let count = from.len();
+    let lines = lines(to.len(), plane);
+    if count < LANES {
+        for (i, octet) in from.iter().enumerate() {
+            for line in 0..lines {
+                to[line * plane + first + i] = octet.0[line];
+            }
+        }
+        return;
+    }
+    for start in starts(count) {
+        let mut columns = [l.splat(0.0); LANES];
+        for (column, octet) in columns.iter_mut().zip(&from[start..start + LANES]) {
+            *column = l.load(&octet.0);
+        }
+        let rows = l.transpose(columns);
+        for (line, row) in rows.into_iter().enumerate().take(lines) {
+            to[line * plane + first + start..][..LANES].copy_from_slice(&l.store(row));
+        }
+    }
+}
+
+/// Planes of `plane` values in `len`, at most eight.
+fn lines(len: usize, plane: usize) -> usize {
+    (len / plane).min(LANES)
+}
+
+/// Where squares of eight positions begin that cover `count` of them, which is at least eight: the
+/// last one may overlap the one before.
+#[inline(always)]
+fn starts(count: usize) -> impl Iterator<Item = usize> {
+    let whole = count / LANES * LANES;
+    let rest = (whole < count).then(|| count - LANES);
+    (0..whole).step_by(LANES).chain(rest)
+}
+
+/// The first eight values.
+#[inline(always)]
+pub fn eight(values: &[f32]) -> &[f32; LANES] {
+    values.first_chunk().expect("eight values are left")
+}
+
+/// Turns a map, channels first, into octets; each group's channels fill octets of their own.
+pub struct Gather<'a> {
+    pub groups: usize,
+    pub area: usize,
+    /// `[groups, channels, area]`
+    pub from: &'a [f32],
+    /// `[groups, octets, area]`
+    pub to: &'a mut [Octet],
+}
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let (from, to) = (self.from.len() / self.groups, self.to.len() / self.groups);
+        let groups = self
+            .from
+            .chunks_exact(from)
+            .zip(self.to.chunks_exact_mut(to));
+        for (from, to) in groups {
+            let planes = from.chunks(LANES * self.area);
+            for (from, to) in planes.zip(to.chunks_exact_mut(self.area)) {
+                gather(l, from, self.area, 0, to);
+            }
+        }
+    }
+}
+
+/// The reverse of [`Gather`].
+pub struct Scatter<'a> {
+    pub groups: usize,
+    pub area: usize,
+    /// `[groups, octets, area]`
+    pub from: &'a [Octet],
+    /// `[groups, channels, area]`
+    pub to: &'a mut [f32],
+}
+
+impl Kernel for Scatter<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let (from, to) = (self.from.len() / self.groups, self.to.len() / self.groups);
+        let groups = self
+            .from
+            .chunks_exact(from)
+            .zip(self.to.chunks_exact_mut(to));
+        for (from, to) in groups {
+            let planes = to.chunks_mut(LANES * self.area);
+            for (from, to) in from.chunks_exact(self.area).zip(planes) {
+                scatter(l, from, to, self.area, 0);
+            }
+        }
+    }
+}
