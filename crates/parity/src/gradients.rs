@@ -1,11 +1,11 @@
 //! Checks of what is differentiated, and of what is not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bottleneck_lstm::{BottleneckLstmState, CellRunner, Reference};
 use burn::optim::{GradientsParams, Optimizer, SgdConfig};
-use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, TensorData};
 
 use crate::case::Loaded;
 use crate::compare::{self, Tolerance, assert_all_close};
@@ -101,45 +101,49 @@ pub fn chunks_have_the_gradients_of_the_whole<B: AutodiffBackend, R: CellRunner<
     }
 }
 
-/// Each result has its gradients when the loss sees it alone.
+/// Each result has its gradients when the loss sees it alone: those of all three add up to
+/// PyTorch's.
 pub fn each_result_has_its_own<B: AutodiffBackend, R: CellRunner<B>>(runner: &R) {
     for fixture in fixtures() {
-        let (case, loss) = (fixture.case(), Loss::of(&fixture));
+        let (case, all) = (fixture.case(), Loss::of(&fixture));
         let none = Loss {
             outputs: None,
             cell: None,
             hidden: None,
         };
         let losses = [
-            (
-                "outputs",
-                Loss {
-                    outputs: loss.outputs,
-                    ..none.clone()
-                },
-            ),
-            (
-                "cell",
-                Loss {
-                    cell: loss.cell,
-                    ..none.clone()
-                },
-            ),
-            (
-                "hidden",
-                Loss {
-                    hidden: loss.hidden,
-                    ..none
-                },
-            ),
+            Loss {
+                outputs: all.outputs,
+                ..none.clone()
+            },
+            Loss {
+                cell: all.cell,
+                ..none.clone()
+            },
+            Loss {
+                hidden: all.hidden,
+                ..none
+            },
         ];
-        for (name, loss) in losses {
-            let expected = differentiate(&Reference, case.load::<B>(), &loss, |_| true);
+        let mut sums = BTreeMap::<String, Vec<f64>>::new();
+        for loss in losses {
             let found = differentiate(runner, case.load::<B>(), &loss, |_| true);
-            let what = format!("{}: of {name} alone", case.name);
-            let tolerance = Tolerance::of::<B>().gradients;
-            assert_all_close(&what, &found.gradients, &expected.gradients, tolerance);
+            for (name, gradient) in found.gradients {
+                let sum = sums.entry(name).or_default();
+                sum.resize(gradient.num_elements(), 0.0);
+                for (sum, value) in sum.iter_mut().zip(gradient.iter::<f64>()) {
+                    *sum += value;
+                }
+            }
         }
+        let expected = fixture.group("grad.");
+        let sums = sums.into_iter().map(|(name, sum)| {
+            let shape = expected[&name].shape.clone();
+            (name, TensorData::new(sum, shape))
+        });
+        let what = format!("{}: one result after the other", case.name);
+        let tolerance = Tolerance::of::<B>().gradients;
+        assert_all_close(&what, &sums.collect(), &expected, tolerance);
     }
 }
 

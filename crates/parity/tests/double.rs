@@ -16,7 +16,17 @@ use parity::fixture::Fixture;
 
 type Double = NdArray<f64>;
 
-parity::suite!(ndarray, Double, Reference);
+parity::results!(reference, Double, Reference);
+// What else there is to gradients, the suite in `f32` looks at.
+parity::checks!(
+    gradients,
+    Autodiff<Double>,
+    Reference,
+    [
+        fixtures::gradients_are_those_of_pytorch,
+        gradients::chunks_have_the_gradients_of_the_whole,
+    ]
+);
 // Not fused, but it has to answer all the same.
 parity::results!(cpu_runner, Double, CpuRunner::new());
 
