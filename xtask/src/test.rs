@@ -14,8 +14,8 @@ pub struct Args {
 /// Runs every test and documentation example that needs nothing but a CPU.
 pub fn run(args: &Args) -> Result<()> {
     println!(
-        "The CPU suite: about 25 minutes on two cores from an empty target folder, most of them to \
-         compile Burn; 6.5 GB of disk; the network for the crates that Cargo has not got yet."
+        "The CPU suite: about 12 minutes on two cores from an empty target folder, more than half \
+         of them to compile Burn; 1.7 GB of disk; the network for the crates that Cargo has not got yet."
     );
     stage(
         "build",
