@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::Activation;
-
 use crate::Plan;
 use crate::convolve::{Convolve, DepthwiseBackward};
 use crate::depthwise::{self, Map};
@@ -78,8 +77,8 @@ impl<'a> Backward<'a> {
     ///
     /// # Panics
     ///
-    /// If a slice of the video has another size than `plan` says, or the tape, the weights or the
-    /// sums were made for another plan.
+    /// If a slice of the video has another size than `plan` says. A tape, weights and sums that were
+    /// made for another plan may panic too, or yield other numbers.
     pub fn run(
         &self,
         plan: &Plan,

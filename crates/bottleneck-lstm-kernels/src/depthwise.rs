@@ -41,7 +41,7 @@ impl Map {
     }
 
     /// The rows that `rows` of an output depend on.
-    pub fn reach(&self, rows: &Range<usize>) -> Range<usize> {
+    pub(crate) fn reach(&self, rows: &Range<usize>) -> Range<usize> {
         let reach = self.kernel / 2;
         rows.start.saturating_sub(reach)..(rows.end + reach).min(self.height)
     }
@@ -56,7 +56,7 @@ impl Map {
     /// Convolves `rows` of one plane into `out`, on top of `bias` or else of what `out` holds; `x`
     /// begins with the row `top`.
     #[inline(always)]
-    pub fn convolve<L: Lanes>(
+    pub(crate) fn convolve<L: Lanes>(
         self,
         l: L,
         (x, top): (&[Octet], usize),
@@ -74,7 +74,7 @@ impl Map {
     /// Adds to `gradient`, a kernel, what it owes to the gradient `out` of convolving `x`, a plane
     /// each.
     #[inline(always)]
-    pub fn kernel_gradient<L: Lanes>(
+    pub(crate) fn kernel_gradient<L: Lanes>(
         self,
         l: L,
         x: &[Octet],

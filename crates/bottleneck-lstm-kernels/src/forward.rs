@@ -108,12 +108,12 @@ impl State {
         state
     }
 
-    /// The carried cell state.
+    /// The carried cell state, `[hidden octets, area]`.
     pub fn cell(&self) -> &[Octet] {
         &self.cell
     }
 
-    /// The hidden state.
+    /// The hidden state, likewise.
     pub fn hidden(&self) -> &[Octet] {
         &self.hidden
     }
@@ -132,8 +132,8 @@ impl State {
 ///
 /// # Panics
 ///
-/// If a slice has another size than `plan` says, or the weights, the state or the memory were made
-/// for another plan.
+/// If a slice or the state has another size than `plan` says. Weights and memory that were made for
+/// another plan may panic too, or yield other numbers.
 pub fn run(
     plan: &Plan,
     weights: &Packed,

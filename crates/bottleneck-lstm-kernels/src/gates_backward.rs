@@ -2,7 +2,6 @@
 //! gates' pre-activations; and that of the bottleneck's activation.
 
 use crate::Activation;
-
 use crate::Plan;
 use crate::gates::Scaling;
 use crate::lanes::{Kernel, LANES, Lanes, Octet};

@@ -47,7 +47,7 @@ impl Instructions {
     }
 
     /// Runs `kernel` on it, or on plain loops where the machine lacks it.
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
         if self == Self::Avx2
             && let Some(v3) = V3::try_new()

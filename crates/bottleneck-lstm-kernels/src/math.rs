@@ -1,7 +1,6 @@
 //! The activations, eight values at a time.
 
 use crate::Activation;
-
 use crate::lanes::Lanes;
 
 /// `exp(x)` to 2 units in the last place, for `x` from -87 to 87; beyond, the value at that end.

@@ -126,17 +126,17 @@ impl Packed {
     }
 
     /// The panels of a group's bottleneck.
-    pub fn group_bottleneck(&self, plan: &Plan, group: usize) -> &[Block] {
+    pub(crate) fn group_bottleneck(&self, plan: &Plan, group: usize) -> &[Block] {
         part(&self.bottleneck, plan.groups, group)
     }
 
     /// The bias of a group's bottleneck.
-    pub fn group_bottleneck_bias(&self, plan: &Plan, group: usize) -> &[[Octet; 2]] {
+    pub(crate) fn group_bottleneck_bias(&self, plan: &Plan, group: usize) -> &[[Octet; 2]] {
         part(&self.bottleneck_bias, plan.groups, group)
     }
 
     /// The weights of a group's gates.
-    pub fn group_gates(&self, plan: &Plan, group: usize) -> GateWeights<'_> {
+    pub(crate) fn group_gates(&self, plan: &Plan, group: usize) -> GateWeights<'_> {
         GateWeights {
             panels: part(&self.gates, plan.groups, group),
             bias: part(&self.gates_bias, plan.groups, group),

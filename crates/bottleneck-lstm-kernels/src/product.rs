@@ -7,7 +7,6 @@
 use std::ops::Range;
 
 use crate::Activation;
-
 use crate::lanes::{Kernel, LANES, Lanes, Octet};
 use crate::math::activate;
 use crate::share::Share;

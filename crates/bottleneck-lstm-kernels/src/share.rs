@@ -26,7 +26,7 @@ pub struct Team {
 
 impl Team {
     /// Runs `kernel` on all threads.
-    pub fn run<K: Share>(self, kernel: K) {
+    pub(crate) fn run<K: Share>(self, kernel: K) {
         let (parts, threads) = (kernel.parts(), self.threads);
         if threads < 2 || parts < 2 {
             return self.instructions.run(kernel);

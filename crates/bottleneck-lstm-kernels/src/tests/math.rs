@@ -1,7 +1,6 @@
 //! Activations against those of the standard library in `f64`.
 
 use crate::Activation;
-
 use crate::instructions::Instructions;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::math::{activate, differentiate, exp, sigmoid};
