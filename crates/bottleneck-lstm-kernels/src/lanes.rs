@@ -68,14 +68,24 @@ pub trait Kernel {
 #[derive(Debug, Clone, Copy)]
 pub struct Portable;
 
+/// The same of every lane. Written out, since a kernel has thousands of these, and as many loops
+/// would take the compiler minutes.
 macro_rules! each {
-    (|$($x:ident),+| $value:expr) => {{
-        let mut out = [0.0; LANES];
-        for (i, out) in out.iter_mut().enumerate() {
-            $(let $x = $x[i];)+
-            *out = $value;
-        }
-        out
+    (|$($x:ident),+| $value:expr) => {
+        [
+            each!(0; $($x),+; $value),
+            each!(1; $($x),+; $value),
+            each!(2; $($x),+; $value),
+            each!(3; $($x),+; $value),
+            each!(4; $($x),+; $value),
+            each!(5; $($x),+; $value),
+            each!(6; $($x),+; $value),
+            each!(7; $($x),+; $value),
+        ]
+    };
+    ($lane:literal; $($x:ident),+; $value:expr) => {{
+        $(let $x = $x[$lane];)+
+        $value
     }};
 }
 

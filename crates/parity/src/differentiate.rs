@@ -134,21 +134,45 @@ pub fn differentiate_with<B: AutodiffBackend>(
 /// The step of [`central_difference`].
 const STEP: f64 = 1e-6;
 
-/// The gradient of `loss` at `values` by central differences.
+/// Values of a tensor that [`central_difference`] looks at.
+const SAMPLE: usize = 64;
+
+/// Up to [`SAMPLE`] places in a tensor of `len` values, spread evenly.
+fn places(len: usize) -> impl Iterator<Item = usize> {
+    let count = len.min(SAMPLE);
+    (0..count).map(move |index| index * len / count)
+}
+
+/// Of every tensor the values whose [`central_difference`] is taken.
+pub fn sample(tensors: &Named) -> Named {
+    let sample = |data: &TensorData| {
+        let values: Vec<f64> = data.iter::<f64>().collect();
+        let sample: Vec<f64> = places(values.len()).map(|place| values[place]).collect();
+        TensorData::new(sample, [values.len().min(SAMPLE)])
+    };
+    tensors
+        .iter()
+        .map(|(name, data)| (name.clone(), sample(data)))
+        .collect()
+}
+
+/// The [`sample`] of the gradient of `loss` at `values`, by central differences: they take two runs
+/// a value.
 pub fn central_difference(values: &TensorData, loss: impl Fn(TensorData) -> f64) -> TensorData {
     let shape = values.shape.clone();
     let mut values: Vec<f64> = values.iter::<f64>().collect();
     let evaluate = |values: &[f64]| loss(TensorData::new(values.to_vec(), shape.clone()));
-    let differences = (0..values.len())
-        .map(|index| {
-            let value = values[index];
-            values[index] = value + STEP;
+    let differences = places(values.len())
+        .map(|place| {
+            let value = values[place];
+            values[place] = value + STEP;
             let above = evaluate(&values);
-            values[index] = value - STEP;
+            values[place] = value - STEP;
             let below = evaluate(&values);
-            values[index] = value;
+            values[place] = value;
             (above - below) / (2.0 * STEP)
         })
         .collect::<Vec<f64>>();
-    TensorData::new(differences, shape.clone())
+    let len = differences.len();
+    TensorData::new(differences, [len])
 }
