@@ -16,6 +16,9 @@ pub struct Map {
     pub kernel: usize,
 }
 
+/// Neighbouring positions that share what they load.
+const TOGETHER: usize = 4;
+
 /// The kernel sizes that are compiled.
 pub fn covers(kernel: usize) -> bool {
     matches!(kernel, 1 | 3 | 5 | 7)
@@ -99,51 +102,94 @@ fn convolve<L: Lanes, const K: usize>(
     out: &mut [Octet],
 ) {
     let (width, reach) = (map.width, K / 2);
-    let mut weights = [[l.splat(0.0); K]; K];
-    for (line, from) in weights.iter_mut().zip(kernel.chunks_exact(K)) {
-        for (weight, from) in line.iter_mut().zip(from) {
-            *weight = l.load(&from.0);
-        }
-    }
     let inner = reach..width.saturating_sub(reach).max(reach);
-    // Where a tap of the kernel lies, counted from the left end of the kernel over the first column.
-    let within = reach..width + reach;
     for (y, out) in rows.zip(out.chunks_exact_mut(width)) {
         let taps = Map::taps::<K>(y, map.height);
         let mut lines: [&[Octet]; K] = [&[]; K];
-        for tap in taps.clone() {
-            lines[tap] = &x[(y + tap - reach - top) * width..][..width];
+        for (line, tap) in lines.iter_mut().zip(taps.clone()) {
+            *line = &x[(y + tap - reach - top) * width..][..width];
         }
+        let lines = &lines[..taps.len()];
+        let kernel = &kernel[taps.start * K..taps.end * K];
         let border = (0..reach.min(width)).chain(inner.end.min(width)..width);
         for at in border {
-            let mut sum = l.load(&bias.as_ref().unwrap_or(&out[at]).0);
-            for row in 0..K {
-                for column in 0..K {
-                    // The same as in range of the taps, but for a constant index, without which
-                    // the weights would have to lie in memory.
-                    if taps.contains(&row) && within.contains(&(at + column)) {
-                        let x = l.load(&lines[row][at + column - reach].0);
-                        sum = l.mul_add(x, weights[row][column], sum);
-                    }
-                }
+            let columns = Map::taps::<K>(at, width);
+            let (begin, first) = (at + columns.start - reach, columns.start);
+            let out = &mut out[at];
+            match columns.len() {
+                6 => partial::<L, K, 6>(l, lines, kernel, bias, begin, first, out),
+                5 => partial::<L, K, 5>(l, lines, kernel, bias, begin, first, out),
+                4 => partial::<L, K, 4>(l, lines, kernel, bias, begin, first, out),
+                3 => partial::<L, K, 3>(l, lines, kernel, bias, begin, first, out),
+                2 => partial::<L, K, 2>(l, lines, kernel, bias, begin, first, out),
+                _ => partial::<L, K, 1>(l, lines, kernel, bias, begin, first, out),
             }
-            out[at] = Octet(l.store(sum));
         }
         if inner.is_empty() {
             continue;
         }
-        for (at, out) in out[inner.clone()].iter_mut().enumerate() {
-            let mut sum = l.load(&bias.as_ref().unwrap_or(out).0);
-            for row in 0..K {
-                if taps.contains(&row) {
-                    let window: &[Octet; K] = lines[row][at..].first_chunk().expect("a window");
-                    for column in 0..K {
-                        sum = l.mul_add(l.load(&window[column].0), weights[row][column], sum);
-                    }
-                }
-            }
-            *out = Octet(l.store(sum));
+        let mut stretches = out[inner.clone()].chunks_exact_mut(TOGETHER);
+        let mut at = 0;
+        for out in &mut stretches {
+            stretch::<L, K, TOGETHER>(l, lines, kernel, bias, at, out);
+            at += TOGETHER;
         }
+        for out in stretches.into_remainder().chunks_exact_mut(1) {
+            stretch::<L, K, 1>(l, lines, kernel, bias, at, out);
+            at += 1;
+        }
+    }
+}
+
+/// Convolves one position near a border, where `C` of the kernel's columns lie within the map: they
+/// begin at `first`, and at `begin` of `lines`.
+#[inline(always)]
+fn partial<L: Lanes, const K: usize, const C: usize>(
+    l: L,
+    lines: &[&[Octet]],
+    kernel: &[Octet],
+    bias: Option<Octet>,
+    begin: usize,
+    first: usize,
+    out: &mut Octet,
+) {
+    let mut sum = l.load(&bias.as_ref().unwrap_or(out).0);
+    for (line, weights) in lines.iter().zip(kernel.chunks_exact(K)) {
+        let (window, weights) = (&line[begin..][..C], &weights[first..][..C]);
+        for column in 0..C {
+            sum = l.mul_add(l.load(&window[column].0), l.load(&weights[column].0), sum);
+        }
+    }
+    *out = Octet(l.store(sum));
+}
+
+/// Convolves `R` neighbouring positions, where the window of the first one begins at `at` of
+/// `lines`.
+#[inline(always)]
+fn stretch<L: Lanes, const K: usize, const R: usize>(
+    l: L,
+    lines: &[&[Octet]],
+    kernel: &[Octet],
+    bias: Option<Octet>,
+    at: usize,
+    out: &mut [Octet],
+) {
+    let out: &mut [Octet; R] = out.first_chunk_mut().expect("a stretch");
+    let mut sums = [l.splat(0.0); R];
+    for r in 0..R {
+        sums[r] = l.load(&bias.as_ref().unwrap_or(&out[r]).0);
+    }
+    for (line, weights) in lines.iter().zip(kernel.chunks_exact(K)) {
+        let window = &line[at..][..K + R - 1];
+        for column in 0..K {
+            let weight = l.load(&weights[column].0);
+            for r in 0..R {
+                sums[r] = l.mul_add(l.load(&window[column + r].0), weight, sums[r]);
+            }
+        }
+    }
+    for r in 0..R {
+        out[r] = Octet(l.store(sums[r]));
     }
 }
 

@@ -1,8 +1,9 @@
-//! The gates: their pointwise convolution, with everything up to the new state done while the sums
-//! are still in registers.
+//! The gates: their pointwise convolution, and everything from there to the new state.
 //!
-//! For one octet of channels the input gate and the candidate go first, over all positions, then
-//! the forget gate and the output gate: two pairs of sixteen outputs each.
+//! One octet of channels after the other, some dozen positions at a time: first the sums of input
+//! gate and candidate, then those of forget gate and output gate, two pairs of sixteen outputs
+//! each, and then, while all of them are in the first-level cache, the new state. Activations are
+//! long chains of operations; apart from the sums, many positions are under way at a time.
 
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ use crate::Plan;
 use crate::lanes::{Kernel, LANES, Lanes, Octet};
 use crate::math::{activate, sigmoid};
 use crate::octets::scatter;
-use crate::product::{Block, Input, Sums, accumulate, by_rows, tiles};
+use crate::product::{Block, Input, Line, accumulate, by_rows, load, store, tiles};
 use crate::share::Share;
 
 /// State below this size becomes 0: it has no effect, and would decay into denormal numbers, which
@@ -149,45 +150,80 @@ impl Share for Gates<'_> {
     }
 }
 
+/// Positions whose sums wait for one another: full tiles.
+const BLOCK: usize = 48;
+
+/// Positions whose activations are computed together.
+const TOGETHER: usize = 4;
+
 impl Kernel for Gates<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, l: L) {
         let area = self.plan.area();
+        let depth = self.convolved.depth;
+        let mut sums = [[Octet::ZERO; BLOCK]; 4];
         let outputs = self.output.chunks_mut(LANES * area);
         for (octet, output) in outputs.enumerate() {
             let plane = octet * area;
             let pin = octet * self.plan.pin();
-            let depth = self.convolved.depth;
-            let panel = &self.weights.panels[octet * 2 * depth..][..2 * depth];
+            let panels = &self.weights.panels[octet * 2 * depth..][..2 * depth];
+            let bias = &self.weights.bias[octet];
             let mut one = One {
                 plan: self.plan,
-                pairs: panel.split_at(depth).into(),
-                bias: &self.weights.bias[octet],
                 partial: (output.len() < LANES * area).then_some(output.len() / area),
                 peepholes: self
                     .weights
                     .peepholes
                     .map(|all| all.map(|weights| &weights[pin..][..self.plan.pin()])),
-                convolved: self.convolved,
                 cell: &mut self.state.cell[plane..][..area],
                 hidden: &mut self.state.hidden[plane..][..area],
                 tape: self.tape.as_mut().map(|tape| tape.plane(plane, area)),
             };
-            let begin = self.positions.start;
-            for (tile, rows) in tiles(self.positions.len()) {
-                by_rows!(rows, input_and_candidate::<L>(l, &mut one, begin, tile));
-            }
-            for (tile, rows) in tiles(self.positions.len()) {
-                by_rows!(rows, forget_and_output::<L>(l, &mut one, begin, tile));
+            let Range { start, end } = self.positions;
+            for first in (start..end).step_by(BLOCK) {
+                let count = BLOCK.min(end - first);
+                let x = Input {
+                    first: self.convolved.first + (first - start),
+                    ..self.convolved
+                };
+                let pairs = sums.chunks_exact_mut(2).zip(panels.chunks_exact(depth));
+                for ((sums, panel), bias) in pairs.zip(bias.chunks_exact(2)) {
+                    for (tile, rows) in tiles(count) {
+                        by_rows!(rows, pair::<L>(l, x, panel, bias, sums, tile));
+                    }
+                }
+                let whole = count / TOGETHER * TOGETHER;
+                for at in (0..whole).step_by(TOGETHER) {
+                    one.activate::<L, TOGETHER>(l, &sums, at, first + at);
+                }
+                for at in whole..count {
+                    one.activate::<L, 1>(l, &sums, at, first + at);
+                }
             }
             if !self.plan.scale {
-                let hidden = &one.hidden[self.positions.clone()];
-                scatter(l, hidden, output, area, begin);
+                scatter(l, &one.hidden[start..end], output, area, start);
             }
         }
     }
+}
+
+/// The sums of a pair of gates at `R` positions from `tile` on.
+#[inline(always)]
+fn pair<L: Lanes, const R: usize>(
+    l: L,
+    x: Input<'_>,
+    panel: &[Block],
+    bias: &[Octet],
+    out: &mut [[Octet; BLOCK]],
+    tile: usize,
+) {
+    let mut sums = [[l.load(&bias[0].0); R], [l.load(&bias[1].0); R]];
+    accumulate::<L, R>(l, &mut sums, x.octets, x.plane, x.first + tile, panel);
+    let [one, other] = sums;
+    store(l, &mut out[0], tile, one);
+    store(l, &mut out[1], tile, other);
 }
 
 impl GateTape<'_> {
@@ -209,133 +245,124 @@ impl GateTape<'_> {
 /// One octet of channels.
 struct One<'a> {
     plan: &'a Plan,
-    /// Input gate and candidate, forget and output gate.
-    pairs: [&'a [Block]; 2],
-    bias: &'a [Octet; 4],
     /// Its channels, if they are not eight.
     partial: Option<usize>,
     peepholes: Option<[&'a [Octet]; 3]>,
-    convolved: Input<'a>,
     cell: &'a mut [Octet],
-    /// Between the two pairs: input gate times candidate.
     hidden: &'a mut [Octet],
     tape: Option<GateTape<'a>>,
 }
 
-impl One<'_> {
-    /// The pre-activations of a pair of gates.
-    #[inline(always)]
-    fn pair<L: Lanes, const R: usize>(&self, l: L, pair: usize, tile: usize) -> Sums<L, R> {
-        let left = l.load(&self.bias[2 * pair].0);
-        let right = l.load(&self.bias[2 * pair + 1].0);
-        let mut sums = [[left, right]; R];
-        let Input {
-            octets,
-            plane,
-            first,
-            ..
-        } = self.convolved;
-        accumulate::<L, R>(l, &mut sums, octets, plane, first + tile, self.pairs[pair]);
-        // A weight of 0 times infinity is NaN, which must not reach the state.
-        if let Some(channels) = self.partial {
-            for sums in &mut sums {
-                for sum in sums {
-                    *sum = l.first(channels, *sum);
-                }
-            }
-        }
-        sums
+/// Adds `peephole * cell` to a gate at some positions.
+#[inline(always)]
+fn peep<L: Lanes, const R: usize>(
+    l: L,
+    weights: &[Octet],
+    first: usize,
+    cell: Line<L, R>,
+    gate: &mut Line<L, R>,
+) {
+    for r in 0..R {
+        let weight = &weights[if weights.len() == 1 { 0 } else { first + r }];
+        gate[r] = l.mul_add(l.load(&weight.0), cell[r], gate[r]);
     }
 }
 
-/// `gate + peephole * cell` at a position.
-#[inline(always)]
-fn peep<L: Lanes>(l: L, weights: &[Octet], at: usize, cell: L::V, gate: L::V) -> L::V {
-    let weight = &weights[if weights.len() == 1 { 0 } else { at }];
-    l.mul_add(l.load(&weight.0), cell, gate)
-}
-
-#[inline(always)]
-fn input_and_candidate<L: Lanes, const R: usize>(
-    l: L,
-    one: &mut One<'_>,
-    begin: usize,
-    tile: usize,
-) {
-    let sums = one.pair::<L, R>(l, 0, tile);
-    let first = begin + tile;
-    let cells: &[Octet; R] = one.cell[first..].first_chunk().expect("a tile");
-    let products: &mut [Octet; R] = one.hidden[first..].first_chunk_mut().expect("a tile");
-    for r in 0..R {
-        let [mut input, candidate] = sums[r];
-        if let Some([weights, _, _]) = one.peepholes {
-            input = peep(l, weights, first + r, l.load(&cells[r].0), input);
+impl One<'_> {
+    /// From the sums at `R` positions, `from` on, to the new state at as many, `to` on.
+    #[inline(always)]
+    fn activate<L: Lanes, const R: usize>(
+        &mut self,
+        l: L,
+        sums: &[[Octet; BLOCK]; 4],
+        from: usize,
+        to: usize,
+    ) {
+        let mut input: Line<L, R> = self.gate(l, &sums[0], from);
+        let candidate: Line<L, R> = self.gate(l, &sums[1], from);
+        let mut forget: Line<L, R> = self.gate(l, &sums[2], from);
+        let output: Line<L, R> = self.gate(l, &sums[3], from);
+        let old = load::<L, R>(l, self.cell, to);
+        if let Some([input_weights, forget_weights, _]) = self.peepholes {
+            peep(l, input_weights, to, old, &mut input);
+            peep(l, forget_weights, to, old, &mut forget);
         }
         let input = sigmoid(l, input);
-        let candidate = activate(l, one.plan.activation, candidate);
-        products[r] = Octet(l.store(l.mul(input, candidate)));
-        if let Some(tape) = &mut one.tape {
-            tape.gates[0][first + r] = Octet(l.store(input));
-            tape.gates[2][first + r] = Octet(l.store(candidate));
-        }
-    }
-}
-
-#[inline(always)]
-fn forget_and_output<L: Lanes, const R: usize>(l: L, one: &mut One<'_>, begin: usize, tile: usize) {
-    let sums = one.pair::<L, R>(l, 1, tile);
-    let first = begin + tile;
-    for (r, [mut forget, output]) in sums.into_iter().enumerate() {
-        let at = first + r;
-        let old = l.load(&one.cell[at].0);
-        if let Some([_, weights, _]) = one.peepholes {
-            forget = peep(l, weights, at, old, forget);
-        }
         let forget = sigmoid(l, forget);
-        let mut cell = l.mul_add(forget, old, l.load(&one.hidden[at].0));
-        if let Some(clip) = one.plan.clip {
-            cell = l.at_most(l.at_least(cell, l.splat(-clip)), l.splat(clip));
+        let candidate = activate(l, self.plan.activation, candidate);
+        let mut cell = old;
+        for r in 0..R {
+            cell[r] = l.mul_add(forget[r], old[r], l.mul(input[r], candidate[r]));
         }
-        if let Some(tape) = &mut one.tape {
-            tape.gates[1][at] = Octet(l.store(forget));
+        if let Some(clip) = self.plan.clip {
+            for r in 0..R {
+                cell[r] = l.at_most(l.at_least(cell[r], l.splat(-clip)), l.splat(clip));
+            }
         }
-        if one.plan.scale {
+        if let Some(tape) = &mut self.tape {
+            store(l, tape.gates[0], to, input);
+            store(l, tape.gates[1], to, forget);
+            store(l, tape.gates[2], to, candidate);
+        }
+        if self.plan.scale {
             // The scale depends on the whole map: `Scale` goes on from here.
-            one.cell[at] = Octet(l.store(cell));
-            one.hidden[at] = Octet(l.store(output));
+            store(l, self.cell, to, cell);
+            store(l, self.hidden, to, output);
         } else {
-            finish(l, one, at, cell, output);
+            self.finish(l, to, cell, output);
         }
     }
-}
 
-/// From the new cell state and the output gate's pre-activation to the new state.
-#[inline(always)]
-fn finish<L: Lanes>(l: L, one: &mut One<'_>, at: usize, cell: L::V, output: L::V) {
-    let negligible = l.splat(NEGLIGIBLE);
-    let cell = l.unless_less(l.abs(cell), negligible, cell);
-    let mut output = output;
-    if let Some([_, _, weights]) = one.peepholes {
-        output = peep(l, weights, at, cell, output);
-    }
-    let output = sigmoid(l, output);
-    let activated = activate(l, one.plan.activation, cell);
-    let hidden = l.mul(output, activated);
-    let hidden = Octet(l.store(l.unless_less(l.abs(hidden), negligible, hidden)));
-    let carried = match one.plan.carry_activated {
-        true => activated,
-        false => cell,
-    };
-    let carried = Octet(l.store(carried));
-    one.hidden[at] = hidden;
-    one.cell[at] = carried;
-    if let Some(tape) = &mut one.tape {
-        tape.gates[3][at] = Octet(l.store(output));
-        if let Some(raw) = tape.raw.get_mut(at) {
-            *raw = Octet(l.store(cell));
+    /// The sums of a gate.
+    #[inline(always)]
+    fn gate<L: Lanes, const R: usize>(&self, l: L, sums: &[Octet], from: usize) -> Line<L, R> {
+        let mut gate = load::<L, R>(l, sums, from);
+        // A weight of 0 times infinity is NaN, which must not reach the state.
+        if let Some(channels) = self.partial {
+            for r in 0..R {
+                gate[r] = l.first(channels, gate[r]);
+            }
         }
-        tape.cell[at] = carried;
-        tape.hidden[at] = hidden;
+        gate
+    }
+
+    /// From the new cell state and the output gate's sums to the new state.
+    #[inline(always)]
+    fn finish<L: Lanes, const R: usize>(
+        &mut self,
+        l: L,
+        first: usize,
+        mut cell: Line<L, R>,
+        mut output: Line<L, R>,
+    ) {
+        let negligible = l.splat(NEGLIGIBLE);
+        for r in 0..R {
+            cell[r] = l.unless_less(l.abs(cell[r]), negligible, cell[r]);
+        }
+        if let Some([_, _, weights]) = self.peepholes {
+            peep(l, weights, first, cell, &mut output);
+        }
+        let output = sigmoid(l, output);
+        let activated = activate(l, self.plan.activation, cell);
+        let mut hidden = output;
+        for r in 0..R {
+            let product = l.mul(output[r], activated[r]);
+            hidden[r] = l.unless_less(l.abs(product), negligible, product);
+        }
+        let carried = match self.plan.carry_activated {
+            true => activated,
+            false => cell,
+        };
+        store(l, self.hidden, first, hidden);
+        store(l, self.cell, first, carried);
+        if let Some(tape) = &mut self.tape {
+            store(l, tape.gates[3], first, output);
+            if !tape.raw.is_empty() {
+                store(l, tape.raw, first, cell);
+            }
+            store(l, tape.cell, first, carried);
+            store(l, tape.hidden, first, hidden);
+        }
     }
 }
 
@@ -398,13 +425,10 @@ impl Kernel for Scale<'_> {
             let plane = octet * area;
             let mut one = One {
                 plan: self.plan,
-                pairs: [&[], &[]],
-                bias: &[Octet::ZERO; 4],
                 partial: None,
                 peepholes: self
                     .peepholes
                     .map(|all| all.map(|weights| &weights[octet * pin..][..pin])),
-                convolved: Input::NONE,
                 cell: &mut self.state.cell[plane..][..area],
                 hidden: &mut self.state.hidden[plane..][..area],
                 tape: self.tape.as_mut().map(|tape| tape.plane(plane, area)),
@@ -412,7 +436,7 @@ impl Kernel for Scale<'_> {
             for at in 0..area {
                 let cell = l.div(l.load(&one.cell[at].0), l.splat(scaling.divisor));
                 let output = l.load(&one.hidden[at].0);
-                finish(l, &mut one, at, cell, output);
+                one.finish(l, at, [cell], [output]);
             }
             scatter(l, one.hidden, output, area, 0);
         }

@@ -157,7 +157,7 @@ impl GatesBackward<'_> {
     fn through_output<L: Lanes>(&mut self, l: L, octet: usize, at: usize, hidden: L::V) -> L::V {
         let one = l.splat(1.0);
         let c = l.load(&self.raw[at].0);
-        let activated = activate(l, self.plan.activation, c);
+        let [activated] = activate(l, self.plan.activation, [c]);
         let gate = l.load(&self.gates[3][at].0);
         let slope = l.mul(gate, l.sub(one, gate));
         let d_gate = l.mul(l.mul(hidden, activated), slope);

@@ -23,8 +23,11 @@ pub type Block = [[Octet; 2]; LANES];
 /// No weights.
 pub const EMPTY: Block = [[Octet::ZERO; 2]; LANES];
 
-/// Some of a tile's sums: of `R` positions, sixteen channels each.
-pub type Sums<L, const R: usize> = [[<L as Lanes>::V; 2]; R];
+/// Eight channels of `R` positions.
+pub type Line<L, const R: usize> = [<L as Lanes>::V; R];
+
+/// A tile's sums: sixteen channels of `R` positions.
+pub type Sums<L, const R: usize> = [Line<L, R>; 2];
 
 /// Planes of octets, each `plane` after the one before, of which positions from `first` on are
 /// meant.
@@ -98,8 +101,8 @@ pub fn accumulate<L: Lanes, const R: usize>(
             let (left, right) = (l.load(&left.0), l.load(&right.0));
             for r in 0..R {
                 let x = l.splat(x[r].0[i]);
-                sums[r][0] = l.mul_add(x, left, sums[r][0]);
-                sums[r][1] = l.mul_add(x, right, sums[r][1]);
+                sums[0][r] = l.mul_add(x, left, sums[0][r]);
+                sums[1][r] = l.mul_add(x, right, sums[1][r]);
             }
         }
     }
@@ -232,37 +235,69 @@ fn run_tile<L: Lanes, const R: usize>(
     first: usize,
     tile: usize,
 ) {
-    let mut sums = [[l.splat(0.0); 2]; R];
-    if let (true, Some(bias)) = (pass.starts, pass.bias) {
-        sums = [[l.load(&bias[0].0), l.load(&bias[1].0)]; R];
-    }
-    if !pass.starts {
-        for (half, plane) in out.chunks_exact(pass.plane).enumerate() {
-            let line: &[Octet; R] = plane[first + tile..].first_chunk().expect("a tile's line");
-            for r in 0..R {
-                sums[r][half] = l.load(&line[r].0);
-            }
-        }
-    }
+    // The second plane is missing where the last panel has no more than eight channels.
+    let (left, right) = out.split_at_mut(pass.plane.min(out.len()));
+    let at = first + tile;
+    let mut sums = match (pass.starts, pass.bias) {
+        (false, _) if right.is_empty() => [load(l, left, at), [l.splat(0.0); R]],
+        (false, _) => [load(l, left, at), load(l, right, at)],
+        (true, Some(bias)) => [[l.load(&bias[0].0); R], [l.load(&bias[1].0); R]],
+        (true, None) => [[l.splat(0.0); R]; 2],
+    };
     for segment in &pass.segments {
         let (x, plane) = (segment.octets, segment.plane);
         accumulate::<L, R>(l, &mut sums, x, plane, segment.first + tile, segment.blocks);
     }
-    for (half, plane) in out.chunks_exact_mut(pass.plane).enumerate() {
-        let line: &mut [Octet; R] = plane[first + tile..]
-            .first_chunk_mut()
-            .expect("a tile's line");
-        for r in 0..R {
-            let mut sum = sums[r][half];
-            if let Some(activation) = pass.activation {
-                sum = activate(l, activation, sum);
-                // A weight of 0 times infinity is NaN, which must not reach the next product.
-                if let Some(channels) = pass.partial {
-                    sum = l.first(channels.saturating_sub(half * LANES), sum);
-                }
-            }
-            line[r] = Octet(l.store(sum));
+    if let Some(activation) = pass.activation {
+        // Not a loop, which is not unrolled where it holds so much: with an index that is not
+        // constant, the sums would have to lie in memory.
+        let [left, right] = sums;
+        sums = [
+            activate(l, activation, left),
+            activate(l, activation, right),
+        ];
+        // A weight of 0 times infinity is NaN, which must not reach the next product.
+        if let Some(channels) = pass.partial {
+            sums = first_channels::<L, R>(l, channels, sums);
         }
+    }
+    store(l, left, at, sums[0]);
+    if !right.is_empty() {
+        store(l, right, at, sums[1]);
+    }
+}
+
+/// The first `channels` of sixteen, and 0 for the others.
+#[inline(always)]
+pub fn first_channels<L: Lanes, const R: usize>(
+    l: L,
+    channels: usize,
+    mut sums: Sums<L, R>,
+) -> Sums<L, R> {
+    for r in 0..R {
+        sums[0][r] = l.first(channels, sums[0][r]);
+        sums[1][r] = l.first(channels.saturating_sub(LANES), sums[1][r]);
+    }
+    sums
+}
+
+/// What a plane holds from `first` on.
+#[inline(always)]
+pub fn load<L: Lanes, const R: usize>(l: L, plane: &[Octet], first: usize) -> Line<L, R> {
+    let octets: &[Octet; R] = plane[first..].first_chunk().expect("a tile's line");
+    let mut line = [l.splat(0.0); R];
+    for r in 0..R {
+        line[r] = l.load(&octets[r].0);
+    }
+    line
+}
+
+/// The reverse of [`load`].
+#[inline(always)]
+pub fn store<L: Lanes, const R: usize>(l: L, plane: &mut [Octet], first: usize, line: Line<L, R>) {
+    let octets: &mut [Octet; R] = plane[first..].first_chunk_mut().expect("a tile's line");
+    for r in 0..R {
+        octets[r] = Octet(l.store(line[r]));
     }
 }
 

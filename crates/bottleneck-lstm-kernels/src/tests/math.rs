@@ -3,11 +3,10 @@
 use crate::Activation;
 use crate::instructions::Instructions;
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::math::{activate, differentiate, exp, sigmoid};
+use crate::math::{activate, differentiate, sigmoid};
 
 #[derive(Clone, Copy)]
 enum Function {
-    Exp,
     Sigmoid,
     Activation(Activation),
 }
@@ -19,12 +18,12 @@ impl Kernel for Apply {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> Self::Output {
-        let x = l.load(&self.1);
-        l.store(match self.0 {
-            Function::Exp => exp(l, x),
+        let x = [l.load(&self.1)];
+        let [y] = match self.0 {
             Function::Sigmoid => sigmoid(l, x),
             Function::Activation(activation) => activate(l, activation, x),
-        })
+        };
+        l.store(y)
     }
 }
 
@@ -69,18 +68,11 @@ fn exact_sigmoid(x: f64) -> f64 {
 }
 
 #[test]
-fn exponentials_are_right_to_two_units_in_the_last_place() {
-    for instructions in Instructions::available() {
-        let worst = error(instructions, Function::Exp, f64::exp, &sweep(87.0));
-        assert!(worst <= 2.0, "{instructions:?}: {worst}");
-    }
-}
-
-#[test]
 fn sigmoids_and_tangents_are_right_to_a_few_units_in_the_last_place() {
     for instructions in Instructions::available() {
+        // The left end is the exponential alone.
         let worst = error(instructions, Function::Sigmoid, exact_sigmoid, &sweep(87.0));
-        assert!(worst <= 4.0, "sigmoid on {instructions:?}: {worst}");
+        assert!(worst <= 3.0, "sigmoid on {instructions:?}: {worst}");
         let worst = error(instructions, TANH, f64::tanh, &sweep(20.0));
         assert!(worst <= 4.0, "tanh on {instructions:?}: {worst}");
     }
@@ -90,8 +82,6 @@ fn sigmoids_and_tangents_are_right_to_a_few_units_in_the_last_place() {
 fn nothing_finite_becomes_nan_and_ranges_are_kept() {
     for instructions in Instructions::available() {
         for x in sweep(f32::MAX) {
-            let exp = apply(instructions, Function::Exp, x);
-            assert!(exp.is_finite() && exp > 0.0, "exp({x}) = {exp}");
             let sigmoid = apply(instructions, Function::Sigmoid, x);
             assert!((0.0..=1.0).contains(&sigmoid), "sigmoid({x}) = {sigmoid}");
             let tanh = apply(instructions, TANH, x);
@@ -128,7 +118,6 @@ fn nan_stays_nan() {
         Activation::Tanh,
     ];
     for instructions in Instructions::available() {
-        assert!(apply(instructions, Function::Exp, f32::NAN).is_nan());
         assert!(apply(instructions, Function::Sigmoid, f32::NAN).is_nan());
         for activation in activations {
             let function = Function::Activation(activation);
