@@ -29,11 +29,9 @@ enum Mode {
 pub fn run(args: &Args) -> Result<()> {
     let mut bench = cargo();
     bench.env("RAYON_NUM_THREADS", "1");
+    let features = if args.lean { "bench" } else { "stock" };
     bench.args(["run", "--release", "--locked", "--package", "benches"]);
-    if !args.lean {
-        bench.args(["--features", "stock"]);
-    }
-    bench.arg("--");
+    bench.args(["--features", features, "--"]);
     if let Some(Mode::Cpu) = args.mode {
         bench.arg("cpu");
     }

@@ -1,7 +1,7 @@
 //! AVX2 and FMA, through `pulp`'s safe intrinsics: a value of its type `V3` is the proof that the
 //! machine has them.
 
-use std::arch::x86_64::{__m256, _CMP_LT_OQ, _MM_HINT_T0};
+use std::arch::x86_64::{__m256, _CMP_LT_OQ};
 
 use pulp::x86::V3;
 
@@ -73,10 +73,6 @@ impl Lanes for V3 {
     fn unless_less(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V {
         self.avx
             ._mm256_andnot_ps(self.avx._mm256_cmp_ps::<_CMP_LT_OQ>(a, b), value)
-    }
-    #[inline(always)]
-    fn prefetch(self, values: &[f32]) {
-        self.sse._mm_prefetch::<_MM_HINT_T0>(values.as_ptr().cast());
     }
     #[inline(always)]
     fn abs(self, x: Self::V) -> Self::V {

@@ -82,8 +82,7 @@ impl Kernel for ConvolveInput<'_> {
         let plane = self.plane();
         let gathered = &mut self.gathered[..plane];
         let out = self.out.chunks_exact_mut(self.groups * positions);
-        for (octet, out) in out.enumerate() {
-            let x = &self.x[octet * LANES * area..];
+        for (octet, (x, out)) in self.x.chunks(LANES * area).zip(out).enumerate() {
             gather(l, x, area, reach.start * width, gathered);
             let kernels = self.kernels[octet * self.groups * taps..].chunks_exact(taps);
             for (kernel, out) in kernels.zip(out.chunks_exact_mut(positions)) {

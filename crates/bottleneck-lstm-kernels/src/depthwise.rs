@@ -128,16 +128,33 @@ fn convolve<L: Lanes, const K: usize>(
         if inner.is_empty() {
             continue;
         }
-        let mut stretches = out[inner.clone()].chunks_exact_mut(TOGETHER);
-        let mut at = 0;
-        for out in &mut stretches {
-            stretch::<L, K, TOGETHER>(l, lines, kernel, bias, at, out);
-            at += TOGETHER;
+        let out = &mut out[inner.clone()];
+        // Of most rows all taps lie within the map; with their number constant, no loop is left.
+        match <&[&[Octet]; K]>::try_from(lines) {
+            Ok(lines) => row::<L, K>(l, lines, kernel, bias, out),
+            Err(_) => row::<L, K>(l, lines, kernel, bias, out),
         }
-        for out in stretches.into_remainder().chunks_exact_mut(1) {
-            stretch::<L, K, 1>(l, lines, kernel, bias, at, out);
-            at += 1;
-        }
+    }
+}
+
+/// Convolves the positions of a row whose windows lie within `lines`.
+#[inline(always)]
+fn row<L: Lanes, const K: usize>(
+    l: L,
+    lines: &[&[Octet]],
+    kernel: &[Octet],
+    bias: Option<Octet>,
+    out: &mut [Octet],
+) {
+    let mut stretches = out.chunks_exact_mut(TOGETHER);
+    let mut at = 0;
+    for out in &mut stretches {
+        stretch::<L, K, TOGETHER>(l, lines, kernel, bias, at, out);
+        at += TOGETHER;
+    }
+    for out in stretches.into_remainder().chunks_exact_mut(1) {
+        stretch::<L, K, 1>(l, lines, kernel, bias, at, out);
+        at += 1;
     }
 }
 

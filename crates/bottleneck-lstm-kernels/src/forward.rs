@@ -48,11 +48,11 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// For calls of `plan`, from `memory`.
-    pub fn new(plan: &Plan, memory: &Arc<Memory>) -> Self {
+    /// For calls of `plan` by `team`, from `memory`.
+    pub fn new(plan: &Plan, team: Team, memory: &Arc<Memory>) -> Self {
         Self {
             bottleneck: memory.take(plan.state_octets()),
-            bands: Bands::new(plan, memory),
+            bands: Bands::new(plan, team, memory),
         }
     }
 }
@@ -60,6 +60,8 @@ impl Scratch {
 /// What belongs to a band of rows; each as large as the largest band wants.
 #[derive(Debug)]
 struct Bands {
+    /// Rows of a band.
+    rows: usize,
     /// Planes of the input, each with the rows that the band depends on.
     gathered: Buffer,
     /// The input after its depthwise convolution, `[input octets, groups, positions]`.
@@ -71,16 +73,18 @@ struct Bands {
 }
 
 impl Bands {
-    fn new(plan: &Plan, memory: &Arc<Memory>) -> Self {
+    fn new(plan: &Plan, team: Team, memory: &Arc<Memory>) -> Self {
         let (width, reach) = (plan.map.width, plan.map.kernel / 2);
+        let band = plan.band(team);
         // The gates of the last band make up for what the others were behind.
-        let rows = |more: usize| (plan.band() + more).min(plan.map.height) * width;
+        let rows = |more: usize| (band + more).min(plan.map.height) * width;
         let hidden = if plan.depthwise_hidden {
             plan.hidden_octets()
         } else {
             0
         };
         Self {
+            rows: band,
             gathered: memory.take(plan.input_octets() * rows(2 * reach)),
             input: memory.take(plan.input_octets() * plan.groups * rows(0)),
             hidden: memory.take(hidden * rows(0)),
@@ -188,7 +192,7 @@ pub fn run_taped(
     };
     tape.cells[..size].copy_from_slice(&state.cell);
     tape.hiddens[..size].copy_from_slice(&state.hidden);
-    let mut bands = Bands::new(plan, memory);
+    let mut bands = Bands::new(plan, team, memory);
     let frames = xs.chunks_exact(plan.frame());
     let outputs = outputs.chunks_exact_mut(plan.area() * plan.output());
     for (t, (x, output)) in frames.zip(outputs).enumerate() {
@@ -268,7 +272,7 @@ impl Step<'_> {
     fn run(&mut self, x: &[f32], output: &mut [f32]) {
         let plan = self.plan;
         let (hidden_output, bottleneck_output) = output.split_at_mut(plan.state());
-        let rows = plan.band();
+        let rows = self.bands.rows;
         let mut done = 0;
         for begin in (0..plan.map.height).step_by(rows) {
             let end = (begin + rows).min(plan.map.height);
@@ -450,10 +454,13 @@ impl Plan {
         });
     }
 
-    /// Rows of a band.
-    fn band(&self) -> usize {
+    /// Rows of a band. Every thread has a cache of its own, and all wait for each other several times
+    /// a band.
+    fn band(&self, team: Team) -> usize {
         let octets = self.groups * self.input_octets() + 2 * self.hidden_octets();
-        let rows = (BAND / octets).max(SHORT_BAND).div_ceil(self.map.width);
+        let rows = (BAND * team.threads / octets)
+            .max(SHORT_BAND)
+            .div_ceil(self.map.width);
         // Bands of even heights.
         self.map.height.div_ceil(self.map.height.div_ceil(rows))
     }

@@ -48,9 +48,6 @@ pub trait Lanes: Copy + Send + Sync + 'static {
         let places = self.load(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
         self.where_less(places, self.splat(count as f32), value)
     }
-    /// Has the first of `values`, if there is one, brought nearer, to be read soon.
-    #[inline(always)]
-    fn prefetch(self, _values: &[f32]) {}
     /// Without its sign.
     fn abs(self, x: Self::V) -> Self::V;
     /// `2^n` from `n + 1.5 * 2^23`, for `n` from -126 to 127, and infinity for 128.

@@ -8,13 +8,11 @@ pub fn octets(channels: usize) -> usize {
 }
 
 /// Up to eight channels' planes, each `plane` values after the one before, into octets: position
-/// `first + i` of each goes to `to[i]`. Channels that `from` lacks become 0. Planes beyond the
-/// eight are those that are gathered next.
+/// `first + i` of each goes to `to[i]`. Channels that `from` lacks become 0.
 #[inline(always)]
 pub fn gather<L: Lanes>(l: L, from: &[f32], plane: usize, first: usize, to: &mut [Octet]) {
     let count = to.len();
     let lines = lines(from.len(), plane);
-    let next = from.get(LANES * plane..).unwrap_or_default();
     if count < LANES {
         for (i, octet) in to.iter_mut().enumerate() {
             *octet = Octet::ZERO;
@@ -27,11 +25,7 @@ pub fn gather<L: Lanes>(l: L, from: &[f32], plane: usize, first: usize, to: &mut
     for start in starts(count) {
         let mut rows = [l.splat(0.0); LANES];
         for (line, row) in rows.iter_mut().enumerate().take(lines) {
-            let at = line * plane + first + start;
-            *row = l.load(eight(&from[at..]));
-            if let Some(next) = next.get(at..) {
-                l.prefetch(next);
-            }
+            *row = l.load(eight(&from[line * plane + first + start..]));
         }
         let columns = l.transpose(rows);
         for (octet, column) in to[start..start + LANES].iter_mut().zip(columns) {

@@ -48,6 +48,25 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The cell as the public PyTorch code has it, from `input` to `hidden` channels.
+    pub fn new(time: usize, input: usize, hidden: usize, map: Map) -> Self {
+        Self {
+            time,
+            input,
+            hidden,
+            groups: 1,
+            map,
+            depthwise_hidden: false,
+            pinned: false,
+            activation: Activation::Relu,
+            bottleneck_activation: Activation::Identity,
+            clip: None,
+            scale: false,
+            carry_activated: false,
+            output_bottleneck: false,
+        }
+    }
+
     /// Positions of a map.
     pub fn area(&self) -> usize {
         self.map.area()

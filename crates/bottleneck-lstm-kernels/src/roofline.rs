@@ -8,7 +8,7 @@ use crate::gates::{GateState, Gates};
 use crate::instructions::Instructions;
 use crate::lanes::{Kernel, LANES, Lanes, Octet};
 use crate::pack::{Packed, Weights};
-use crate::plan::{Activation, Plan};
+use crate::plan::Plan;
 use crate::product::{Input, Product};
 
 /// Sums of a full tile of the kernels, six positions by two octets.
@@ -71,25 +71,12 @@ pub struct Pointwise {
 impl Pointwise {
     /// From `input` to `hidden` channels on a map of `side` by `side`.
     pub fn new(input: usize, hidden: usize, side: usize) -> Self {
-        let plan = Plan {
-            time: 1,
-            input,
-            hidden,
-            groups: 1,
-            map: Map {
-                height: side,
-                width: side,
-                kernel: 3,
-            },
-            depthwise_hidden: false,
-            pinned: false,
-            activation: Activation::Relu,
-            bottleneck_activation: Activation::Identity,
-            clip: None,
-            scale: false,
-            carry_activated: false,
-            output_bottleneck: false,
+        let map = Map {
+            height: side,
+            width: side,
+            kernel: 3,
         };
+        let plan = Plan::new(1, input, hidden, map);
         let instructions = Instructions::best();
         let owned = Weights {
             depthwise: values(input * plan.taps()),

@@ -84,21 +84,7 @@ fn values(count: usize) -> Vec<f32> {
 
 /// The cell of the public PyTorch code, and a grouped one with all that a variant may have.
 fn plans(input: usize, group: usize, map: Map) -> [Plan; 2] {
-    let plain = Plan {
-        time: 2,
-        input,
-        hidden: group,
-        groups: 1,
-        map,
-        depthwise_hidden: false,
-        pinned: false,
-        activation: Activation::Relu,
-        bottleneck_activation: Activation::Identity,
-        clip: None,
-        scale: false,
-        carry_activated: false,
-        output_bottleneck: false,
-    };
+    let plain = Plan::new(2, input, group, map);
     let grouped = Plan {
         hidden: 2 * group,
         groups: 2,
@@ -180,7 +166,7 @@ fn run(
     let memory = Arc::new(Memory::default());
     let packed = Packed::new(plan, &call.weights, 1.0, team.instructions);
     let start = || State::new(plan, team, call.cell, call.hidden);
-    let mut scratch = Scratch::new(plan, &memory);
+    let mut scratch = Scratch::new(plan, team, &memory);
     forward::run(
         plan,
         &packed,

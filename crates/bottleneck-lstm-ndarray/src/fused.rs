@@ -73,7 +73,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
             let (xs, outputs, scratch) = (
                 video.xs,
                 &mut *video.outputs,
-                &mut Scratch::new(plan, memory),
+                &mut Scratch::new(plan, team, memory),
             );
             forward::run(plan, &packed, team, xs, &mut state, outputs, scratch);
             video.finish(plan, team, &state);

@@ -119,7 +119,7 @@ impl CpuRunner {
         let team = self.team(each);
         let videos = states(&plan, team, start)
             .into_iter()
-            .map(|state| (state, Scratch::new(&plan, self.memory())))
+            .map(|state| (state, Scratch::new(&plan, team, self.memory())))
             .collect();
         let engine = Engine::Fused(Box::new(Fused {
             at_a_time,

@@ -18,24 +18,14 @@ const FORGET_BIAS: f64 = 0.75;
 const TOLERANCE: f64 = 5e-6;
 
 fn plan(hidden: usize, [height, width]: [usize; 2], activation: Activation) -> Plan {
+    let map = Map {
+        height,
+        width,
+        kernel: 1,
+    };
     Plan {
-        time: 1,
-        input: 1,
-        hidden,
-        groups: 1,
-        map: Map {
-            height,
-            width,
-            kernel: 1,
-        },
-        depthwise_hidden: false,
-        pinned: false,
         activation,
-        bottleneck_activation: Activation::Identity,
-        clip: None,
-        scale: false,
-        carry_activated: false,
-        output_bottleneck: false,
+        ..Plan::new(1, 1, hidden, map)
     }
 }
 
