@@ -295,8 +295,8 @@ impl One<'_> {
             cell[r] = l.mul_add(forget[r], old[r], l.mul(input[r], candidate[r]));
         }
         if let Some(clip) = self.plan.clip {
-            for r in 0..R {
-                cell[r] = l.at_most(l.at_least(cell[r], l.splat(-clip)), l.splat(clip));
+            for cell in &mut cell {
+                *cell = l.at_most(l.at_least(*cell, l.splat(-clip)), l.splat(clip));
             }
         }
         if let Some(tape) = &mut self.tape {
@@ -319,8 +319,8 @@ impl One<'_> {
         let mut gate = load::<L, R>(l, sums, from);
         // A weight of 0 times infinity is NaN, which must not reach the state.
         if let Some(channels) = self.partial {
-            for r in 0..R {
-                gate[r] = l.first(channels, gate[r]);
+            for gate in &mut gate {
+                *gate = l.first(channels, *gate);
             }
         }
         gate
@@ -336,8 +336,8 @@ impl One<'_> {
         mut output: Line<L, R>,
     ) {
         let negligible = l.splat(NEGLIGIBLE);
-        for r in 0..R {
-            cell[r] = l.unless_less(l.abs(cell[r]), negligible, cell[r]);
+        for cell in &mut cell {
+            *cell = l.unless_less(l.abs(*cell), negligible, *cell);
         }
         if let Some([_, _, weights]) = self.peepholes {
             peep(l, weights, first, cell, &mut output);

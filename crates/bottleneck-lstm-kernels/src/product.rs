@@ -274,9 +274,12 @@ pub fn first_channels<L: Lanes, const R: usize>(
     channels: usize,
     mut sums: Sums<L, R>,
 ) -> Sums<L, R> {
-    for r in 0..R {
-        sums[0][r] = l.first(channels, sums[0][r]);
-        sums[1][r] = l.first(channels.saturating_sub(LANES), sums[1][r]);
+    let [left, right] = &mut sums;
+    for sum in left {
+        *sum = l.first(channels, *sum);
+    }
+    for sum in right {
+        *sum = l.first(channels.saturating_sub(LANES), *sum);
     }
     sums
 }
