@@ -33,11 +33,16 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command, and says how long it took.
-pub fn stage(name: &str, command: &mut Command) -> Result<()> {
+/// Does some work, and says how long it took.
+pub fn stage<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("== {name}");
     let begin = Instant::now();
-    let result = run(command);
+    let result = work();
     println!("== {name}: {:.0} s", begin.elapsed().as_secs_f64());
     result
+}
+
+/// Runs a command as a stage of its own.
+pub fn stage_of(name: &str, command: &mut Command) -> Result<()> {
+    stage(name, || run(command))
 }

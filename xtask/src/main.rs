@@ -1,6 +1,7 @@
 //! Every chore of the workspace, as `cargo xtask CHORE`.
 
 mod bench;
+mod binaries;
 mod command;
 mod reference;
 mod setup;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::command::{command, root, stage};
+use crate::command::{command, root, stage_of};
 
 /// Makes a virtual environment with pinned versions under `target`, and runs every script in it.
 pub fn run() -> Result<()> {
@@ -15,14 +15,14 @@ pub fn run() -> Result<()> {
     });
     if !python.exists() {
         let make = ["-m", "venv"];
-        stage(
+        stage_of(
             "virtual environment",
             command("python3").args(make).arg(&environment),
         )?;
     }
     let requirements = scripts.join("requirements.txt");
     let mut install = command(&python);
-    stage(
+    stage_of(
         "packages",
         install
             .args(["-m", "pip", "install", "--quiet", "-r"])
@@ -32,7 +32,7 @@ pub fn run() -> Result<()> {
         ("cells.py", "crates/parity/fixtures"),
         ("checkpoints.py", "crates/bottleneck-lstm/tests/fixtures"),
     ] {
-        stage(
+        stage_of(
             script,
             command(&python)
                 .arg(scripts.join(script))

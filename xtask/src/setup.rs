@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use anyhow::Result;
 
-use crate::command::{cargo, stage};
+use crate::command::{cargo, stage_of};
 
 /// The version of `cargo-deny` that CI runs.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
@@ -22,5 +22,5 @@ pub fn run() -> Result<()> {
     }
     // Its release profile takes two cores a quarter of an hour, and what it saves is seconds.
     let install = ["install", "--locked", "--debug", CARGO_DENY];
-    stage("cargo-deny", cargo().args(install))
+    stage_of("cargo-deny", cargo().args(install))
 }

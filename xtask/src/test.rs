@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use crate::command::{cargo, stage};
+use crate::binaries;
+use crate::command::{cargo, stage, stage_of};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -17,15 +18,9 @@ pub fn run(args: &Args) -> Result<()> {
         "The CPU suite: about 12 minutes on two cores from an empty target folder, more than half \
          of them to compile Burn; 1.7 GB of disk; the network for the crates that Cargo has not got yet."
     );
-    stage(
-        "build",
-        cargo().args(["test", "--workspace", "--locked", "--no-run"]),
-    )?;
-    stage(
-        "tests",
-        cargo().args(["test", "--workspace", "--locked", "--all-targets"]),
-    )?;
-    stage(
+    let binaries = stage("build", binaries::build)?;
+    stage("tests", || binaries::run(&binaries))?;
+    stage_of(
         "documentation examples",
         cargo().args(["test", "--workspace", "--locked", "--doc"]),
     )?;

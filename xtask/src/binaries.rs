@@ -1,0 +1,122 @@
+//! Test binaries, two at a time: one by one, as `cargo test` runs them, each leaves cores idle while its
+//! last and longest test runs.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::command::cargo;
+
+/// How many run at a time, each with a thread for every core.
+const AT_A_TIME: usize = 2;
+
+/// A test binary.
+pub struct Binary {
+    executable: PathBuf,
+    /// The folder of its package, in which it runs.
+    package: PathBuf,
+}
+
+/// What of Cargo's messages says where a test binary is.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    manifest_path: Option<PathBuf>,
+    profile: Option<Profile>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+impl Message {
+    fn binary(self) -> Option<Binary> {
+        let package = self.manifest_path?.parent()?.to_owned();
+        let executable = self.executable?;
+        self.profile?.test.then_some(Binary {
+            executable,
+            package,
+        })
+    }
+}
+
+/// Builds the tests of the workspace.
+pub fn build() -> Result<Vec<Binary>> {
+    let mut build = cargo();
+    build.args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--all-targets",
+        "--no-run",
+    ]);
+    build.arg("--message-format=json-render-diagnostics");
+    let mut build = build
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let mut binaries = Vec::new();
+    if let Some(messages) = build.stdout.take() {
+        for line in BufReader::new(messages).lines() {
+            let message: Message = serde_json::from_str(&line?).context("a message of cargo")?;
+            binaries.extend(message.binary());
+        }
+    }
+    let status = build.wait()?;
+    ensure!(status.success(), "the build ended with {status}");
+    Ok(binaries)
+}
+
+/// Runs them all. Each prints when it is done.
+pub fn run(binaries: &[Binary]) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    let work = || -> Result<()> {
+        while let Some(binary) = binaries.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Output {
+                status,
+                stdout,
+                stderr,
+            } = binary.run()?;
+            let mut failed = failed.lock().unwrap_or_else(|error| error.into_inner());
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "\n     Running {}", binary.executable.display())?;
+            out.write_all(&stdout)?;
+            out.write_all(&stderr)?;
+            if !status.success() {
+                writeln!(out, "ended with {status}")?;
+                failed.push(binary.executable.display().to_string());
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers = [(); AT_A_TIME].map(|()| scope.spawn(work));
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })?;
+    let failed = failed
+        .into_inner()
+        .unwrap_or_else(|error| error.into_inner());
+    ensure!(failed.is_empty(), "tests failed in {}", failed.join(", "));
+    Ok(())
+}
+
+impl Binary {
+    fn run(&self) -> Result<Output> {
+        Command::new(&self.executable)
+            .current_dir(&self.package)
+            .env("CARGO_MANIFEST_DIR", &self.package)
+            .output()
+            .with_context(|| format!("cannot run {}", self.executable.display()))
+    }
+}
