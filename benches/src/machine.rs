@@ -31,6 +31,13 @@ impl Machine {
     }
 }
 
+/// What `cargo xtask bench` was told of stock Burn's features.
+pub const LEAN: &str = if cfg!(feature = "stock") {
+    ""
+} else {
+    " --lean"
+};
+
 const BURN: &str = "0.21.0";
 const FEATURES: &str = if cfg!(feature = "stock") {
     "default features"
