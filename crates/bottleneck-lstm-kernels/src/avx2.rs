@@ -1,14 +1,17 @@
 //! AVX2 and FMA, through `pulp`'s safe intrinsics: a value of its type `V3` is the proof that the
 //! machine has them.
 
-use std::arch::x86_64::{__m256, _CMP_LT_OQ};
+use std::arch::x86_64::{__m256, _CMP_LT_OQ, _MM_HINT_T1};
 
 use pulp::x86::V3;
 
-use crate::lanes::{Kernel, LANES, Lanes};
+use crate::lanes::{Kernel, LANES, Lanes, Octet, One, Pairs, Two, Vectors};
 
 impl Lanes for V3 {
-    type V = __m256;
+    type One = Self;
+    type Two = Pairs<Self>;
+
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -24,16 +27,61 @@ impl Lanes for V3 {
         self.vectorize(Call(self, kernel))
     }
     #[inline(always)]
-    fn load(self, from: &[f32; LANES]) -> Self::V {
-        pulp::cast(*from)
+    fn one(self) -> Self {
+        self
     }
     #[inline(always)]
-    fn store(self, value: Self::V) -> [f32; LANES] {
-        pulp::cast(value)
+    fn two(self) -> Pairs<Self> {
+        Pairs(self)
+    }
+    #[inline(always)]
+    fn join(self, octets: [One<Self>; 2]) -> Two<Self> {
+        octets
+    }
+    #[inline(always)]
+    fn halves(self, both: Two<Self>) -> [One<Self>; 2] {
+        both
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, place: &T) {
+        self.sse
+            ._mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(place).cast());
+    }
+    #[inline(always)]
+    fn transpose(self, rows: [One<Self>; LANES]) -> [One<Self>; LANES] {
+        transpose(self, rows)
+    }
+}
+
+impl Vectors for V3 {
+    type V = __m256;
+    type Octets = Octet;
+
+    const OCTETS: usize = 1;
+
+    #[inline(always)]
+    fn chunks(octets: &[Octet]) -> &[Octet] {
+        octets
+    }
+    #[inline(always)]
+    fn chunks_mut(octets: &mut [Octet]) -> &mut [Octet] {
+        octets
+    }
+    #[inline(always)]
+    fn load(self, from: &Octet) -> Self::V {
+        pulp::cast(from.0)
+    }
+    #[inline(always)]
+    fn store(self, value: Self::V) -> Octet {
+        Octet(pulp::cast(value))
     }
     #[inline(always)]
     fn splat(self, value: f32) -> Self::V {
         self.avx._mm256_set1_ps(value)
+    }
+    #[inline(always)]
+    fn repeat(self, octet: &Octet) -> Self::V {
+        self.load(octet)
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
@@ -86,17 +134,19 @@ impl Lanes for V3 {
             ._mm256_add_epi32(bits, self.avx._mm256_set1_epi32(127));
         pulp::cast(self.avx2._mm256_slli_epi32::<23>(biased))
     }
-    #[inline(always)]
-    fn transpose(self, [a, b, c, d, e, f, g, h]: [Self::V; LANES]) -> [Self::V; LANES] {
-        let upper = fours(self, [a, b, c, d]);
-        let lower = fours(self, [e, f, g, h]);
-        let mut columns = [self.splat(0.0); LANES];
-        for i in 0..4 {
-            columns[i] = self.avx._mm256_permute2f128_ps::<0x20>(upper[i], lower[i]);
-            columns[i + 4] = self.avx._mm256_permute2f128_ps::<0x31>(upper[i], lower[i]);
-        }
-        columns
+}
+
+/// Eight rows of eight into eight columns.
+#[inline(always)]
+pub fn transpose(v3: V3, [a, b, c, d, e, f, g, h]: [__m256; LANES]) -> [__m256; LANES] {
+    let upper = fours(v3, [a, b, c, d]);
+    let lower = fours(v3, [e, f, g, h]);
+    let mut columns = [v3.splat(0.0); LANES];
+    for i in 0..4 {
+        columns[i] = v3.avx._mm256_permute2f128_ps::<0x20>(upper[i], lower[i]);
+        columns[i + 4] = v3.avx._mm256_permute2f128_ps::<0x31>(upper[i], lower[i]);
     }
+    columns
 }
 
 /// Transposes the left and the right half of four rows.

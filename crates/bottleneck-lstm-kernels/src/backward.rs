@@ -13,7 +13,7 @@ use crate::memory::{Buffer, Memory};
 use crate::octets::{Gather, Scatter};
 use crate::outer::{Frames, Outer, POSITIONS};
 use crate::pack::{Packed, Transposed, part, part_mut, quarters};
-use crate::product::{Block, Input, Product};
+use crate::product::{Block, Input, Panels, Product, Start};
 use crate::share::Team;
 use crate::sums::Sums;
 
@@ -360,16 +360,16 @@ fn plain<'a>(
     channels: usize,
     out: &'a mut [Octet],
 ) -> Product<'a> {
-    let input = Input {
-        octets: x,
-        plane: plan.area(),
-        first: 0,
-        depth: x.len() / plan.area(),
-    };
+    let depth = x.len() / plan.area();
     Product {
-        inputs: [input, Input::NONE],
-        panels,
-        bias: None,
+        input: Input {
+            octets: x,
+            plane: plan.area(),
+            first: 0,
+            depth,
+        },
+        panels: Panels::all(panels, depth),
+        start: Start::Zero,
         activation: Activation::Identity,
         channels,
         out,

@@ -3,24 +3,28 @@
 use std::ops::Range;
 
 use crate::depthwise::Map;
-use crate::lanes::{Kernel, LANES, Lanes, Octet};
+use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors};
 use crate::octets::gather;
 use crate::share::Share;
 
-/// Turns the input into octets and convolves it, for each group with kernels of its own.
+/// Turns some octets of the input into octets and convolves them, for each group with kernels of its
+/// own.
 pub struct ConvolveInput<'a> {
     pub map: Map,
     pub groups: usize,
-    /// Channels first, `[channels, area]`.
-    pub x: &'a [f32],
-    /// `[octets, groups, k * k]`
+    /// Frames after one another, channels first, `[frames, channels, area]`.
+    pub xs: &'a [f32],
+    pub frames: usize,
+    /// Which octets of the channels.
+    pub octets: Range<usize>,
+    /// Of all octets, `[octets, groups, k * k]`.
     pub kernels: &'a [Octet],
-    /// `[octets]`
+    /// Of all octets.
     pub bias: &'a [Octet],
     pub rows: Range<usize>,
     /// A plane each with the rows that `rows` depend on.
     pub gathered: &'a mut [Octet],
-    /// `[octets, groups, positions]`
+    /// `[octets, groups, frames, positions]`
     pub out: &'a mut [Octet],
 }
 
@@ -37,31 +41,25 @@ impl ConvolveInput<'_> {
 
 impl Share for ConvolveInput<'_> {
     fn parts(&self) -> usize {
-        self.bias.len()
+        self.octets.len()
     }
 
     fn split(self, at: usize) -> (Self, Self) {
-        let (positions, plane) = (self.positions(), self.plane());
-        let taps = self.map.kernel * self.map.kernel;
-        let (x, other_x) = self.x.split_at(at * LANES * self.map.area());
-        let (kernels, other_kernels) = self.kernels.split_at(at * self.groups * taps);
-        let (bias, other_bias) = self.bias.split_at(at);
+        let (plane, positions) = (self.plane(), self.positions());
         let (gathered, other_gathered) = self.gathered.split_at_mut(at * plane);
-        let (out, other_out) = self.out.split_at_mut(at * self.groups * positions);
+        let size = at * self.groups * self.frames * positions;
+        let (out, other_out) = self.out.split_at_mut(size);
+        let middle = self.octets.start + at;
         (
             Self {
-                x,
-                kernels,
-                bias,
+                octets: self.octets.start..middle,
                 gathered,
                 out,
                 rows: self.rows.clone(),
                 ..self
             },
             Self {
-                x: other_x,
-                kernels: other_kernels,
-                bias: other_bias,
+                octets: middle..self.octets.end,
                 gathered: other_gathered,
                 out: other_out,
                 ..self
@@ -81,14 +79,25 @@ impl Kernel for ConvolveInput<'_> {
         // One plane serves all, so that it stays in the first-level cache.
         let plane = self.plane();
         let gathered = &mut self.gathered[..plane];
-        let out = self.out.chunks_exact_mut(self.groups * positions);
-        for (octet, (x, out)) in self.x.chunks(LANES * area).zip(out).enumerate() {
-            gather(l, x, area, reach.start * width, gathered);
-            let kernels = self.kernels[octet * self.groups * taps..].chunks_exact(taps);
-            for (kernel, out) in kernels.zip(out.chunks_exact_mut(positions)) {
-                let (bias, rows) = (Some(self.bias[octet]), self.rows.clone());
-                self.map
-                    .convolve(l, (gathered, reach.start), kernel, bias, rows, out);
+        let outs = self
+            .out
+            .chunks_exact_mut(self.groups * self.frames * positions);
+        for (octet, out) in self.octets.clone().zip(outs) {
+            let kernels = &self.kernels[octet * self.groups * taps..][..self.groups * taps];
+            for (frame, x) in self
+                .xs
+                .chunks_exact(self.xs.len() / self.frames)
+                .enumerate()
+            {
+                let x = &x[octet * LANES * area..];
+                gather(l, x, area, reach.start * width, gathered);
+                let outs = out.chunks_exact_mut(self.frames * positions);
+                for (kernel, out) in kernels.chunks_exact(taps).zip(outs) {
+                    let out = &mut out[frame * positions..][..positions];
+                    let (bias, rows) = (Some(self.bias[octet]), self.rows.clone());
+                    self.map
+                        .convolve(l, (gathered, reach.start), kernel, bias, rows, out);
+                }
             }
         }
     }
@@ -231,11 +240,12 @@ impl Kernel for DepthwiseBackward<'_> {
             let kernel = octet * taps..(octet + 1) * taps;
             map.kernel_gradient(l, x, out, &mut self.kernels[kernel.clone()]);
             if let Some(bias) = self.bias.get_mut(octet) {
-                let mut sum = l.load(&bias.0);
+                let one = l.one();
+                let mut sum = one.load(bias);
                 for out in out {
-                    sum = l.add(sum, l.load(&out.0));
+                    sum = one.add(sum, one.load(out));
                 }
-                *bias = Octet(l.store(sum));
+                *bias = one.store(sum);
             }
             if let Some(gradient) = self.gradient.get_mut(octet * area..(octet + 1) * area) {
                 let start = (!self.adds).then_some(Octet::ZERO);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::lanes::{LANES, Lanes, Octet};
+use crate::lanes::{LANES, Lanes, Octet, Vectors, load, store};
 use crate::octets::octets;
 
 /// The map that a convolution runs over.
@@ -15,9 +15,6 @@ pub struct Map {
     /// Side of the kernels, odd.
     pub kernel: usize,
 }
-
-/// Neighbouring positions that share what they load.
-const TOGETHER: usize = 4;
 
 /// The kernel sizes that are compiled.
 pub fn covers(kernel: usize) -> bool {
@@ -146,15 +143,26 @@ fn row<L: Lanes, const K: usize>(
     bias: Option<Octet>,
     out: &mut [Octet],
 ) {
-    let mut stretches = out.chunks_exact_mut(TOGETHER);
+    let (one, two) = (l.one(), l.two());
+    let count = out.len();
     let mut at = 0;
-    for out in &mut stretches {
-        stretch::<L, K, TOGETHER>(l, lines, kernel, bias, at, out);
-        at += TOGETHER;
+    if L::WIDE {
+        while at + 8 <= count {
+            stretch::<_, K, 4>(two, lines, kernel, bias, at, out);
+            at += 8;
+        }
+    } else {
+        while at + 4 <= count {
+            stretch::<_, K, 2>(two, lines, kernel, bias, at, out);
+            at += 4;
+        }
     }
-    for out in stretches.into_remainder().chunks_exact_mut(1) {
-        stretch::<L, K, 1>(l, lines, kernel, bias, at, out);
-        at += 1;
+    while at + 2 <= count {
+        stretch::<_, K, 1>(two, lines, kernel, bias, at, out);
+        at += 2;
+    }
+    if at < count {
+        stretch::<_, K, 1>(one, lines, kernel, bias, at, out);
     }
 }
 
@@ -170,44 +178,44 @@ fn partial<L: Lanes, const K: usize, const C: usize>(
     first: usize,
     out: &mut Octet,
 ) {
-    let mut sum = l.load(&bias.as_ref().unwrap_or(out).0);
+    let one = l.one();
+    let mut sum = one.load(bias.as_ref().unwrap_or(out));
     for (line, weights) in lines.iter().zip(kernel.chunks_exact(K)) {
         let (window, weights) = (&line[begin..][..C], &weights[first..][..C]);
         for column in 0..C {
-            sum = l.mul_add(l.load(&window[column].0), l.load(&weights[column].0), sum);
+            sum = one.mul_add(one.load(&window[column]), one.load(&weights[column]), sum);
         }
     }
-    *out = Octet(l.store(sum));
+    *out = one.store(sum);
 }
 
-/// Convolves `R` neighbouring positions, where the window of the first one begins at `at` of
-/// `lines`.
+/// Convolves the neighbouring positions of `R` vectors, where the window of the first one begins at
+/// `at` of `lines`.
 #[inline(always)]
-fn stretch<L: Lanes, const K: usize, const R: usize>(
-    l: L,
+fn stretch<A: Vectors, const K: usize, const R: usize>(
+    a: A,
     lines: &[&[Octet]],
     kernel: &[Octet],
     bias: Option<Octet>,
     at: usize,
     out: &mut [Octet],
 ) {
-    let out: &mut [Octet; R] = out.first_chunk_mut().expect("a stretch");
-    let mut sums = [l.splat(0.0); R];
-    for r in 0..R {
-        sums[r] = l.load(&bias.as_ref().unwrap_or(&out[r]).0);
-    }
+    let out = &mut out[at..][..R * A::OCTETS];
+    let mut sums: [A::V; R] = match &bias {
+        Some(bias) => [a.repeat(bias); R],
+        None => load(a, out),
+    };
     for (line, weights) in lines.iter().zip(kernel.chunks_exact(K)) {
-        let window = &line[at..][..K + R - 1];
+        let window = &line[at..][..K - 1 + R * A::OCTETS];
         for column in 0..K {
-            let weight = l.load(&weights[column].0);
+            let weight = a.repeat(&weights[column]);
+            let window: [A::V; R] = load(a, &window[column..]);
             for r in 0..R {
-                sums[r] = l.mul_add(l.load(&window[column + r].0), weight, sums[r]);
+                sums[r] = a.mul_add(window[r], weight, sums[r]);
             }
         }
     }
-    for r in 0..R {
-        out[r] = Octet(l.store(sums[r]));
-    }
+    store(a, out, sums);
 }
 
 #[inline(always)]
@@ -218,13 +226,15 @@ fn kernel_gradient<L: Lanes, const K: usize>(
     out: &[Octet],
     gradient: &mut [Octet],
 ) {
+    let (one, two) = (l.one(), l.two());
     let (width, reach) = (map.width, K / 2);
     let inner = reach..width.saturating_sub(reach).max(reach);
     // Where a tap of the kernel lies, counted from the left end of the kernel over the first column.
     let within = reach..width + reach;
     for (row, gradient) in gradient.chunks_exact_mut(K).enumerate() {
         // Neighbouring positions have sums of their own, so that they need not wait for each other.
-        let mut sums = [[l.splat(0.0); K]; 2];
+        let mut border_sums = [one.splat(0.0); K];
+        let mut sums = [[two.splat(0.0); K]; 2];
         // The rows of the output for which this row of the kernel lies within the map.
         let begin = reach.saturating_sub(row);
         let end = (map.height + reach).saturating_sub(row).min(map.height);
@@ -233,43 +243,49 @@ fn kernel_gradient<L: Lanes, const K: usize>(
             let out = &out[y * width..][..width];
             let border = (0..reach.min(width)).chain(inner.end.min(width)..width);
             for at in border {
-                let out = l.load(&out[at].0);
+                let out = one.load(&out[at]);
                 for column in 0..K {
                     if within.contains(&(at + column)) {
-                        let x = l.load(&x[at + column - reach].0);
-                        sums[0][column] = l.mul_add(x, out, sums[0][column]);
+                        let x = one.load(&x[at + column - reach]);
+                        border_sums[column] = one.mul_add(x, out, border_sums[column]);
                     }
                 }
             }
             if inner.is_empty() {
                 continue;
             }
-            let mut pairs = out[inner.clone()].chunks_exact(2);
+            let out = &out[inner.clone()];
             let mut at = 0;
-            for pair in &mut pairs {
-                for half in 0..2 {
-                    let out = l.load(&pair[half].0);
-                    let window: &[Octet; K] = x[at + half..].first_chunk().expect("a window");
-                    for column in 0..K {
-                        let x = l.load(&window[column].0);
-                        sums[half][column] = l.mul_add(x, out, sums[half][column]);
-                    }
-                }
+            while at + 4 <= out.len() {
+                taps::<_, K>(two, &x[at..], &out[at..], &mut sums[0]);
+                taps::<_, K>(two, &x[at + 2..], &out[at + 2..], &mut sums[1]);
+                at += 4;
+            }
+            if at + 2 <= out.len() {
+                taps::<_, K>(two, &x[at..], &out[at..], &mut sums[0]);
                 at += 2;
             }
-            for out in pairs.remainder() {
-                let out = l.load(&out.0);
-                let window: &[Octet; K] = x[at..].first_chunk().expect("a window");
-                for column in 0..K {
-                    let x = l.load(&window[column].0);
-                    sums[0][column] = l.mul_add(x, out, sums[0][column]);
-                }
+            if at < out.len() {
+                taps::<_, K>(one, &x[at..], &out[at..], &mut border_sums);
             }
         }
-        for (column, gradient) in gradient.iter_mut().enumerate() {
-            let sum = l.add(sums[0][column], sums[1][column]);
-            *gradient = Octet(l.store(l.add(l.load(&gradient.0), sum)));
+        for column in 0..K {
+            let [left, right] = l.halves(two.add(sums[0][column], sums[1][column]));
+            let sum = one.add(border_sums[column], one.add(left, right));
+            gradient[column] = one.store(one.add(one.load(&gradient[column]), sum));
         }
+    }
+}
+
+/// Adds to the sums of a row of the kernel what they owe to the first of `out`, whose windows begin
+/// at the first of `x`.
+#[inline(always)]
+fn taps<A: Vectors, const K: usize>(a: A, x: &[Octet], out: &[Octet], sums: &mut [A::V; K]) {
+    let [out]: [A::V; 1] = load(a, out);
+    let window = &x[..K - 1 + A::OCTETS];
+    for column in 0..K {
+        let [x]: [A::V; 1] = load(a, &window[column..]);
+        sums[column] = a.mul_add(x, out, sums[column]);
     }
 }
 

@@ -3,18 +3,30 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::Activation;
 use crate::Plan;
 use crate::convolve::{Convolve, ConvolveInput};
 use crate::gates::{GateState, GateTape, Gates, Scale, Scaling};
+use crate::instructions::Instructions;
 use crate::lanes::Octet;
 use crate::memory::{Buffer, Memory};
 use crate::octets::{Gather, Scatter};
 use crate::pack::{Packed, part, part_mut, quarters};
-use crate::product::{Input, Product};
+use crate::product::{DEPTH, Input, Product, Start};
 use crate::share::Team;
 
-/// Octets that a band of rows may fill, so that they stay in the second-level cache.
-const BAND: usize = 6144;
+/// Octets that a band of rows may fill, so that they stay in the second-level cache: 192 KiB, or 1.5 MiB
+/// on AVX-512, whose machines have more of it.
+fn band_octets(instructions: Instructions) -> usize {
+    match instructions {
+        Instructions::Avx512 => 49_152,
+        Instructions::Avx2 | Instructions::Portable => 6_144,
+    }
+}
+
+/// Positions whose input is projected together, if that many steps are at hand: the weights are read
+/// once for all of them.
+const TOGETHER: usize = 400;
 
 /// Positions below which a band would have the weights read again too often.
 const SHORT_BAND: usize = 96;
@@ -62,10 +74,15 @@ impl Scratch {
 struct Bands {
     /// Rows of a band.
     rows: usize,
+    /// Frames whose input is projected together: more than one only if a band is a whole map.
+    frames: usize,
     /// Planes of the input, each with the rows that the band depends on.
     gathered: Buffer,
-    /// The input after its depthwise convolution, `[input octets, groups, positions]`.
+    /// Some octets of the input after their depthwise convolution,
+    /// `[octets, groups, frames, positions]`.
     input: Buffer,
+    /// What the input adds to the bottleneck, with its bias, `[hidden octets, frames, positions]`.
+    projected: Buffer,
     /// The hidden state after its depthwise convolution, `[hidden octets, positions]`.
     hidden: Buffer,
     /// The bottleneck after its depthwise convolution, `[hidden octets, positions]`.
@@ -76,6 +93,10 @@ impl Bands {
     fn new(plan: &Plan, team: Team, memory: &Arc<Memory>) -> Self {
         let (width, reach) = (plan.map.width, plan.map.kernel / 2);
         let band = plan.band(team);
+        let frames = match band < plan.map.height {
+            true => 1,
+            false => (TOGETHER / plan.area()).clamp(1, plan.time.max(1)),
+        };
         // The gates of the last band make up for what the others were behind.
         let rows = |more: usize| (band + more).min(plan.map.height) * width;
         let hidden = if plan.depthwise_hidden {
@@ -83,12 +104,72 @@ impl Bands {
         } else {
             0
         };
+        let octets = plan.input_octets().min(DEPTH);
         Self {
             rows: band,
-            gathered: memory.take(plan.input_octets() * rows(2 * reach)),
-            input: memory.take(plan.input_octets() * plan.groups * rows(0)),
+            frames,
+            gathered: memory.take(octets * rows(2 * reach)),
+            input: memory.take(octets * plan.groups * frames * rows(0)),
+            projected: memory.take(plan.hidden_octets() * frames * rows(0)),
             hidden: memory.take(hidden * rows(0)),
             convolved: memory.take(plan.hidden_octets() * rows(reach)),
+        }
+    }
+
+    /// Projects `rows` of the first of `xs`, `[frames, input, area]`, or of as many as go together.
+    fn project(
+        &mut self,
+        plan: &Plan,
+        weights: &Packed,
+        team: Team,
+        xs: &[f32],
+        rows: &Range<usize>,
+    ) {
+        let (groups, octets) = (plan.groups, plan.input_octets());
+        let frames = self.frames.min(xs.len() / plan.frame());
+        let xs = &xs[..frames * plan.frame()];
+        let positions = frames * rows.len() * plan.map.width;
+        // So many octets at a time that they are still in cache when they are multiplied.
+        for first in (0..octets).step_by(DEPTH) {
+            let count = DEPTH.min(octets - first);
+            let input = &mut self.input[..count * groups * positions];
+            team.run(ConvolveInput {
+                map: plan.map,
+                groups,
+                xs,
+                frames,
+                octets: first..first + count,
+                kernels: &weights.input_kernels,
+                bias: &weights.input_bias,
+                rows: rows.clone(),
+                gathered: &mut self.gathered,
+                out: &mut *input,
+            });
+            for group in 0..groups {
+                team.run(Product {
+                    input: Input {
+                        octets: &input[group * positions..],
+                        plane: groups * positions,
+                        first: 0,
+                        depth: count,
+                    },
+                    panels: weights.group_bottleneck(plan, group, first),
+                    start: match first {
+                        0 => Start::Bias(weights.group_bottleneck_bias(plan, group)),
+                        _ => Start::Output,
+                    },
+                    activation: Activation::Identity,
+                    channels: plan.group(),
+                    out: part_mut(
+                        &mut self.projected[..plan.hidden_octets() * positions],
+                        groups,
+                        group,
+                    ),
+                    plane: positions,
+                    first: 0,
+                    positions,
+                });
+            }
         }
     }
 }
@@ -149,8 +230,8 @@ pub fn run(
 ) {
     check(plan, xs, state, outputs);
     let bottleneck = &mut scratch.bottleneck[..];
-    let frames = xs.chunks_exact(plan.frame());
-    for (x, output) in frames.zip(outputs.chunks_exact_mut(plan.area() * plan.output())) {
+    let outputs = outputs.chunks_exact_mut(plan.area() * plan.output());
+    for (t, output) in outputs.enumerate() {
         let mut step = Step {
             plan,
             weights,
@@ -161,7 +242,7 @@ pub fn run(
             convolved: None,
             record: None,
         };
-        step.run(x, output);
+        step.run(xs, t, output);
     }
 }
 
@@ -193,9 +274,8 @@ pub fn run_taped(
     tape.cells[..size].copy_from_slice(&state.cell);
     tape.hiddens[..size].copy_from_slice(&state.hidden);
     let mut bands = Bands::new(plan, team, memory);
-    let frames = xs.chunks_exact(plan.frame());
     let outputs = outputs.chunks_exact_mut(plan.area() * plan.output());
-    for (t, (x, output)) in frames.zip(outputs).enumerate() {
+    for (t, output) in outputs.enumerate() {
         let at = t * size..(t + 1) * size;
         let next = (t + 1) * size..(t + 2) * size;
         let mut step = Step {
@@ -214,7 +294,7 @@ pub fn run_taped(
                 hidden: &mut tape.hiddens[next],
             }),
         };
-        step.run(x, output);
+        step.run(xs, t, output);
     }
     tape
 }
@@ -264,19 +344,19 @@ impl Record<'_> {
 }
 
 impl Step<'_> {
-    /// Runs on `x`, `[input, area]`; writes `[output, area]` to `output`.
+    /// Runs on frame `t` of `xs`, `[time, input, area]`; writes `[output, area]` to `output`.
     ///
     /// The map goes by in bands of rows, so that what a band computes is still in cache when it is
     /// wanted. The gates follow a few rows behind the bottleneck, whose neighbours they look at;
     /// no bottleneck that is still to come looks at the old hidden state of their rows.
-    fn run(&mut self, x: &[f32], output: &mut [f32]) {
+    fn run(&mut self, xs: &[f32], t: usize, output: &mut [f32]) {
         let plan = self.plan;
         let (hidden_output, bottleneck_output) = output.split_at_mut(plan.state());
         let rows = self.bands.rows;
         let mut done = 0;
         for begin in (0..plan.map.height).step_by(rows) {
             let end = (begin + rows).min(plan.map.height);
-            self.bottleneck(x, begin..end);
+            self.bottleneck(xs, t, begin..end);
             let ready = match end == plan.map.height {
                 true => end,
                 false => end.saturating_sub(plan.map.kernel / 2),
@@ -295,27 +375,21 @@ impl Step<'_> {
     }
 
     /// The bottleneck of some rows.
-    fn bottleneck(&mut self, x: &[f32], rows: Range<usize>) {
-        let (plan, weights) = (self.plan, self.weights);
-        let (width, groups, octets) = (plan.map.width, plan.groups, plan.input_octets());
-        let positions = rows.len() * width;
-        let first = rows.start * width;
+    fn bottleneck(&mut self, xs: &[f32], t: usize, rows: Range<usize>) {
+        let (plan, weights, groups) = (self.plan, self.weights, self.plan.groups);
+        let positions = rows.len() * plan.map.width;
+        let first = rows.start * plan.map.width;
+        // Those that were projected together with an earlier frame wait in their places.
+        let frame = t % self.bands.frames;
+        if frame == 0 {
+            let xs = &xs[t * plan.frame()..];
+            self.bands.project(plan, weights, self.team, xs, &rows);
+        }
+        let together = self.bands.frames.min(plan.time - (t - frame));
         let Bands {
-            gathered,
-            input,
-            hidden,
-            ..
+            projected, hidden, ..
         } = &mut *self.bands;
-        self.team.run(ConvolveInput {
-            map: plan.map,
-            groups,
-            x,
-            kernels: &weights.input_kernels,
-            bias: &weights.input_bias,
-            rows: rows.clone(),
-            gathered: &mut gathered[..octets * plan.map.reach(&rows).len() * width],
-            out: &mut input[..octets * groups * positions],
-        });
+        let projected = &projected[..plan.hidden_octets() * together * positions];
         let mut over_hidden = Input {
             octets: &self.state.hidden,
             plane: plan.area(),
@@ -342,20 +416,18 @@ impl Step<'_> {
             };
         }
         for group in 0..groups {
-            let over_input = Input {
-                octets: &input[group * positions..],
-                plane: groups * positions,
-                first: 0,
-                depth: octets,
-            };
-            let over_hidden = Input {
-                octets: part(over_hidden.octets, groups, group),
-                ..over_hidden
-            };
             self.team.run(Product {
-                inputs: [over_input, over_hidden],
-                panels: weights.group_bottleneck(plan, group),
-                bias: Some(weights.group_bottleneck_bias(plan, group)),
+                input: Input {
+                    octets: part(over_hidden.octets, groups, group),
+                    ..over_hidden
+                },
+                panels: weights.group_bottleneck(plan, group, plan.input_octets()),
+                start: Start::Sums(Input {
+                    octets: part(projected, groups, group),
+                    plane: together * positions,
+                    first: frame * positions,
+                    depth: plan.group_octets(),
+                }),
                 activation: plan.bottleneck_activation,
                 channels: plan.group(),
                 out: part_mut(self.bottleneck, groups, group),
@@ -458,7 +530,7 @@ impl Plan {
     /// a band.
     fn band(&self, team: Team) -> usize {
         let octets = self.groups * self.input_octets() + 2 * self.hidden_octets();
-        let rows = (BAND * team.threads / octets)
+        let rows = (band_octets(team.instructions) * team.threads / octets)
             .max(SHORT_BAND)
             .div_ceil(self.map.width);
         // Bands of even heights.

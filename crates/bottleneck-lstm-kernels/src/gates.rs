@@ -8,10 +8,10 @@
 use std::ops::Range;
 
 use crate::Plan;
-use crate::lanes::{Kernel, LANES, Lanes, Octet};
+use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
 use crate::math::{activate, sigmoid};
 use crate::octets::scatter;
-use crate::product::{Block, Input, Line, accumulate, by_rows, load, store, tiles};
+use crate::product::{Ahead, Block, Input, accumulate, by_rows, store_halves, tiles};
 use crate::share::Share;
 
 /// State below this size becomes 0: it has no effect, and would decay into denormal numbers, which
@@ -153,9 +153,6 @@ impl Share for Gates<'_> {
 /// Positions whose sums wait for one another: full tiles.
 const BLOCK: usize = 48;
 
-/// Positions whose activations are computed together.
-const TOGETHER: usize = 4;
-
 impl Kernel for Gates<'_> {
     type Output = ();
 
@@ -182,25 +179,30 @@ impl Kernel for Gates<'_> {
                 tape: self.tape.as_mut().map(|tape| tape.plane(plane, area)),
             };
             let Range { start, end } = self.positions;
+            let next = (octet + 1) * 2 * depth;
+            let next = self.weights.panels.get(next..next + 2 * depth);
+            let mut ahead = Ahead::new([next.unwrap_or_default()], end - start);
             for first in (start..end).step_by(BLOCK) {
                 let count = BLOCK.min(end - first);
                 let x = Input {
                     first: self.convolved.first + (first - start),
                     ..self.convolved
                 };
-                let pairs = sums.chunks_exact_mut(2).zip(panels.chunks_exact(depth));
-                for ((sums, panel), bias) in pairs.zip(bias.chunks_exact(2)) {
-                    for (tile, rows) in tiles(count) {
-                        by_rows!(rows, pair::<L>(l, x, panel, bias, sums, tile));
+                if L::WIDE {
+                    for (tile, rows) in tiles::<L>(count) {
+                        ahead.prefetch(l, rows);
+                        by_rows!(rows, sum_pairs::<L, 2>(l, x, panels, bias, &mut sums, tile));
+                    }
+                } else {
+                    ahead.prefetch(l, count);
+                    let pairs = sums.chunks_exact_mut(2).zip(panels.chunks_exact(depth));
+                    for ((sums, panel), bias) in pairs.zip(bias.chunks_exact(2)) {
+                        for (tile, rows) in tiles::<L>(count) {
+                            by_rows!(rows, sum_pairs::<L, 1>(l, x, panel, bias, sums, tile));
+                        }
                     }
                 }
-                let whole = count / TOGETHER * TOGETHER;
-                for at in (0..whole).step_by(TOGETHER) {
-                    one.activate::<L, TOGETHER>(l, &sums, at, first + at);
-                }
-                for at in whole..count {
-                    one.activate::<L, 1>(l, &sums, at, first + at);
-                }
+                one.activate_all(l, &sums, count, first);
             }
             if !self.plan.scale {
                 scatter(l, &one.hidden[start..end], output, area, start);
@@ -209,21 +211,28 @@ impl Kernel for Gates<'_> {
     }
 }
 
-/// The sums of a pair of gates at `R` positions from `tile` on.
+/// The sums of `P` pairs of gates at `R` positions from `tile` on.
 #[inline(always)]
-fn pair<L: Lanes, const R: usize>(
+fn sum_pairs<L: Lanes, const R: usize, const P: usize>(
     l: L,
     x: Input<'_>,
-    panel: &[Block],
+    panels: &[Block],
     bias: &[Octet],
     out: &mut [[Octet; BLOCK]],
     tile: usize,
 ) {
-    let mut sums = [[l.load(&bias[0].0); R], [l.load(&bias[1].0); R]];
-    accumulate::<L, R>(l, &mut sums, x.octets, x.plane, x.first + tile, panel);
-    let [one, other] = sums;
-    store(l, &mut out[0], tile, one);
-    store(l, &mut out[1], tile, other);
+    let two = l.two();
+    let mut sums = [[two.splat(0.0); R]; P];
+    let mut pairs: [&[Block]; P] = [&[]; P];
+    for p in 0..P {
+        sums[p] = [two.load(&L::Two::chunks(bias)[p]); R];
+        pairs[p] = &panels[p * x.depth..][..x.depth];
+    }
+    accumulate::<L, R, P>(l, &mut sums, x.octets, x.plane, x.first + tile, pairs);
+    for p in 0..P {
+        let [left, right] = &mut out[2 * p..].first_chunk_mut().expect("a pair of gates");
+        store_halves(l, [left, right], tile, sums[p]);
+    }
 }
 
 impl GateTape<'_> {
@@ -255,72 +264,106 @@ struct One<'a> {
 
 /// Adds `peephole * cell` to a gate at some positions.
 #[inline(always)]
-fn peep<L: Lanes, const R: usize>(
-    l: L,
+fn peep<A: Vectors, const N: usize>(
+    a: A,
     weights: &[Octet],
     first: usize,
-    cell: Line<L, R>,
-    gate: &mut Line<L, R>,
+    cell: [A::V; N],
+    gate: &mut [A::V; N],
 ) {
-    for r in 0..R {
-        let weight = &weights[if weights.len() == 1 { 0 } else { first + r }];
-        gate[r] = l.mul_add(l.load(&weight.0), cell[r], gate[r]);
+    let weights = match weights {
+        [everywhere] => [a.repeat(everywhere); N],
+        _ => load(a, &weights[first..]),
+    };
+    for n in 0..N {
+        gate[n] = a.mul_add(weights[n], cell[n], gate[n]);
     }
 }
 
 impl One<'_> {
-    /// From the sums at `R` positions, `from` on, to the new state at as many, `to` on.
+    /// From the sums at `count` positions to the new state at as many, `first` on.
     #[inline(always)]
-    fn activate<L: Lanes, const R: usize>(
+    fn activate_all<L: Lanes>(
         &mut self,
         l: L,
+        sums: &[[Octet; BLOCK]; 4],
+        count: usize,
+        first: usize,
+    ) {
+        let (one, two) = (l.one(), l.two());
+        let mut at = 0;
+        if L::WIDE {
+            while at + 8 <= count {
+                self.activate::<_, 4>(two, sums, at, first + at);
+                at += 8;
+            }
+        } else {
+            while at + 4 <= count {
+                self.activate::<_, 2>(two, sums, at, first + at);
+                at += 4;
+            }
+        }
+        while at + 2 <= count {
+            self.activate::<_, 1>(two, sums, at, first + at);
+            at += 2;
+        }
+        if at < count {
+            self.activate::<_, 1>(one, sums, at, first + at);
+        }
+    }
+
+    /// From the sums at the positions of `N` vectors, `from` on, to the new state, `to` on.
+    #[inline(always)]
+    fn activate<A: Vectors, const N: usize>(
+        &mut self,
+        a: A,
         sums: &[[Octet; BLOCK]; 4],
         from: usize,
         to: usize,
     ) {
-        let mut input: Line<L, R> = self.gate(l, &sums[0], from);
-        let candidate: Line<L, R> = self.gate(l, &sums[1], from);
-        let mut forget: Line<L, R> = self.gate(l, &sums[2], from);
-        let output: Line<L, R> = self.gate(l, &sums[3], from);
-        let old = load::<L, R>(l, self.cell, to);
+        let mut input: [A::V; N] = self.gate(a, &sums[0][from..]);
+        let candidate: [A::V; N] = self.gate(a, &sums[1][from..]);
+        let mut forget: [A::V; N] = self.gate(a, &sums[2][from..]);
+        let output: [A::V; N] = self.gate(a, &sums[3][from..]);
+        let old: [A::V; N] = load(a, &self.cell[to..]);
         if let Some([input_weights, forget_weights, _]) = self.peepholes {
-            peep(l, input_weights, to, old, &mut input);
-            peep(l, forget_weights, to, old, &mut forget);
+            peep(a, input_weights, to, old, &mut input);
+            peep(a, forget_weights, to, old, &mut forget);
         }
-        let input = sigmoid(l, input);
-        let forget = sigmoid(l, forget);
-        let candidate = activate(l, self.plan.activation, candidate);
+        let input = sigmoid(a, input);
+        let forget = sigmoid(a, forget);
+        let candidate = activate(a, self.plan.activation, candidate);
         let mut cell = old;
-        for r in 0..R {
-            cell[r] = l.mul_add(forget[r], old[r], l.mul(input[r], candidate[r]));
+        for n in 0..N {
+            cell[n] = a.mul_add(forget[n], old[n], a.mul(input[n], candidate[n]));
         }
         if let Some(clip) = self.plan.clip {
             for cell in &mut cell {
-                *cell = l.at_most(l.at_least(*cell, l.splat(-clip)), l.splat(clip));
+                *cell = a.at_most(a.at_least(*cell, a.splat(-clip)), a.splat(clip));
             }
         }
         if let Some(tape) = &mut self.tape {
-            store(l, tape.gates[0], to, input);
-            store(l, tape.gates[1], to, forget);
-            store(l, tape.gates[2], to, candidate);
+            store(a, &mut tape.gates[0][to..], input);
+            store(a, &mut tape.gates[1][to..], forget);
+            store(a, &mut tape.gates[2][to..], candidate);
         }
         if self.plan.scale {
             // The scale depends on the whole map: `Scale` goes on from here.
-            store(l, self.cell, to, cell);
-            store(l, self.hidden, to, output);
+            store(a, &mut self.cell[to..], cell);
+            store(a, &mut self.hidden[to..], output);
         } else {
-            self.finish(l, to, cell, output);
+            self.finish(a, to, cell, output);
         }
     }
 
     /// The sums of a gate.
     #[inline(always)]
-    fn gate<L: Lanes, const R: usize>(&self, l: L, sums: &[Octet], from: usize) -> Line<L, R> {
-        let mut gate = load::<L, R>(l, sums, from);
+    fn gate<A: Vectors, const N: usize>(&self, a: A, sums: &[Octet]) -> [A::V; N] {
+        let mut gate: [A::V; N] = load(a, sums);
         // A weight of 0 times infinity is NaN, which must not reach the state.
         if let Some(channels) = self.partial {
             for gate in &mut gate {
-                *gate = l.first(channels, *gate);
+                *gate = a.first(channels, *gate);
             }
         }
         gate
@@ -328,40 +371,40 @@ impl One<'_> {
 
     /// From the new cell state and the output gate's sums to the new state.
     #[inline(always)]
-    fn finish<L: Lanes, const R: usize>(
+    fn finish<A: Vectors, const N: usize>(
         &mut self,
-        l: L,
+        a: A,
         first: usize,
-        mut cell: Line<L, R>,
-        mut output: Line<L, R>,
+        mut cell: [A::V; N],
+        mut output: [A::V; N],
     ) {
-        let negligible = l.splat(NEGLIGIBLE);
+        let negligible = a.splat(NEGLIGIBLE);
         for cell in &mut cell {
-            *cell = l.unless_less(l.abs(*cell), negligible, *cell);
+            *cell = a.unless_less(a.abs(*cell), negligible, *cell);
         }
         if let Some([_, _, weights]) = self.peepholes {
-            peep(l, weights, first, cell, &mut output);
+            peep(a, weights, first, cell, &mut output);
         }
-        let output = sigmoid(l, output);
-        let activated = activate(l, self.plan.activation, cell);
+        let output = sigmoid(a, output);
+        let activated = activate(a, self.plan.activation, cell);
         let mut hidden = output;
-        for r in 0..R {
-            let product = l.mul(output[r], activated[r]);
-            hidden[r] = l.unless_less(l.abs(product), negligible, product);
+        for n in 0..N {
+            let product = a.mul(output[n], activated[n]);
+            hidden[n] = a.unless_less(a.abs(product), negligible, product);
         }
         let carried = match self.plan.carry_activated {
             true => activated,
             false => cell,
         };
-        store(l, self.hidden, first, hidden);
-        store(l, self.cell, first, carried);
+        store(a, &mut self.hidden[first..], hidden);
+        store(a, &mut self.cell[first..], carried);
         if let Some(tape) = &mut self.tape {
-            store(l, tape.gates[3], first, output);
+            store(a, &mut tape.gates[3][first..], output);
             if !tape.raw.is_empty() {
-                store(l, tape.raw, first, cell);
+                store(a, &mut tape.raw[first..], cell);
             }
-            store(l, tape.cell, first, carried);
-            store(l, tape.hidden, first, hidden);
+            store(a, &mut tape.cell[first..], carried);
+            store(a, &mut tape.hidden[first..], hidden);
         }
     }
 }
@@ -420,6 +463,7 @@ impl Kernel for Scale<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, l: L) -> Scaling {
         let (area, pin) = (self.plan.area(), self.plan.pin());
+        let v = l.one();
         let scaling = Scaling::new(self.state.cell);
         for (octet, output) in self.output.chunks_mut(LANES * area).enumerate() {
             let plane = octet * area;
@@ -434,9 +478,9 @@ impl Kernel for Scale<'_> {
                 tape: self.tape.as_mut().map(|tape| tape.plane(plane, area)),
             };
             for at in 0..area {
-                let cell = l.div(l.load(&one.cell[at].0), l.splat(scaling.divisor));
-                let output = l.load(&one.hidden[at].0);
-                one.finish(l, at, [cell], [output]);
+                let cell = v.div(v.load(&one.cell[at]), v.splat(scaling.divisor));
+                let output = v.load(&one.hidden[at]);
+                one.finish(v, at, [cell], [output]);
             }
             scatter(l, one.hidden, output, area, 0);
         }

@@ -4,7 +4,7 @@
 use crate::Activation;
 use crate::Plan;
 use crate::gates::Scaling;
-use crate::lanes::{Kernel, LANES, Lanes, Octet};
+use crate::lanes::{Kernel, LANES, Lanes, Octet, One, Two, Vectors, load, store};
 use crate::math::{activate, differentiate};
 use crate::octets::gather;
 use crate::share::Share;
@@ -114,127 +114,232 @@ impl Kernel for GatesBackward<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, l: L) {
+        let (one, two) = (l.one(), l.two());
         let area = self.plan.area();
         let octets = self.cell.len() / area;
         for octet in 0..octets {
             let output = &self.output[octet * LANES * area..];
+            let mut sums = PlaneSums::<L>::zeros(l);
             for first in (0..area).step_by(STRETCH) {
                 let mut gradients = [Octet::ZERO; STRETCH];
                 let gradients = &mut gradients[..STRETCH.min(area - first)];
                 gather(l, output, area, first, gradients);
-                for (i, gradient) in gradients.iter().enumerate() {
-                    let at = octet * area + first + i;
-                    let hidden = l.add(l.load(&self.hidden[at].0), l.load(&gradient.0));
-                    let raw = self.through_output(l, octet, at, hidden);
-                    if self.plan.scale {
-                        self.cell[at] = Octet(l.store(raw));
-                    } else {
-                        self.through_update(l, octet, at, raw);
+                let begin = octet * area + first;
+                let mut i = 0;
+                while i + 2 <= gradients.len() {
+                    let at = begin + i;
+                    self.through_output(two, octet, at, &gradients[i..], &mut sums.pairs);
+                    if !self.plan.scale {
+                        self.through_update(two, octet, at, &mut sums.pairs);
+                    }
+                    i += 2;
+                }
+                if i < gradients.len() {
+                    let at = begin + i;
+                    self.through_output(one, octet, at, &gradients[i..], &mut sums.rest);
+                    if !self.plan.scale {
+                        self.through_update(one, octet, at, &mut sums.rest);
                     }
                 }
             }
+            self.add(l, octet, &sums);
         }
         if self.plan.scale {
-            self.through_scale(l);
-            for at in 0..octets * area {
-                let raw = l.load(&self.cell[at].0);
-                self.through_update(l, at / area, at, raw);
+            self.through_scale(l.one());
+            for octet in 0..octets {
+                let mut sums = PlaneSums::<L>::zeros(l);
+                for at in octet * area..(octet + 1) * area {
+                    self.through_update(one, octet, at, &mut sums.rest);
+                }
+                self.add(l, octet, &sums);
             }
+        }
+    }
+}
+
+/// Sums of gradients over the positions of some vectors.
+struct GateSums<V> {
+    /// Of the gates' pre-activations.
+    bias: [V; 4],
+    /// Of the peephole weights, where they are the same at every position.
+    peepholes: [V; 3],
+}
+
+/// Sums over an octet's plane: the positions that go by in pairs, and those that are left.
+struct PlaneSums<L: Lanes> {
+    pairs: GateSums<Two<L>>,
+    rest: GateSums<One<L>>,
+}
+
+impl<L: Lanes> PlaneSums<L> {
+    #[inline(always)]
+    fn zeros(l: L) -> Self {
+        let (pair, one) = (l.two().splat(0.0), l.one().splat(0.0));
+        Self {
+            pairs: GateSums {
+                bias: [pair; 4],
+                peepholes: [pair; 3],
+            },
+            rest: GateSums {
+                bias: [one; 4],
+                peepholes: [one; 3],
+            },
         }
     }
 }
 
 impl GatesBackward<'_> {
-    /// Where the peephole weights of a position lie.
+    /// From the gradient of the new hidden state, the sum of `output` and what `hidden` holds, and
+    /// that of the carried cell state in `cell`, to that of the new cell state, in `cell`.
     #[inline(always)]
-    fn pin(&self, octet: usize, at: usize) -> usize {
-        if self.plan.pin() == 1 { octet } else { at }
-    }
+    fn through_output<A: Vectors>(
+        &mut self,
+        a: A,
+        octet: usize,
+        at: usize,
+        output: &[Octet],
+        sums: &mut GateSums<A::V>,
+    ) {
+        let one = a.splat(1.0);
+        let [hidden] = load(a, &self.hidden[at..]);
+        let [output] = load(a, output);
+        let hidden = a.add(hidden, output);
+        let [c] = load(a, &self.raw[at..]);
+        let [activated] = activate(a, self.plan.activation, [c]);
+        let [gate] = load(a, &self.gates[3][at..]);
+        let slope = a.mul(gate, a.sub(one, gate));
+        let d_gate = a.mul(a.mul(hidden, activated), slope);
+        store(a, &mut self.gates[3][at..], [d_gate]);
+        sums.bias[3] = a.add(sums.bias[3], d_gate);
 
-    /// From the gradient of the new hidden state, and that of the carried cell state in `cell`, to
-    /// that of the new cell state.
-    #[inline(always)]
-    fn through_output<L: Lanes>(&mut self, l: L, octet: usize, at: usize, hidden: L::V) -> L::V {
-        let one = l.splat(1.0);
-        let c = l.load(&self.raw[at].0);
-        let [activated] = activate(l, self.plan.activation, [c]);
-        let gate = l.load(&self.gates[3][at].0);
-        let slope = l.mul(gate, l.sub(one, gate));
-        let d_gate = l.mul(l.mul(hidden, activated), slope);
-        self.gates[3][at] = Octet(l.store(d_gate));
-        add(l, &mut self.bias[3][octet], d_gate);
-
-        let carried = l.load(&self.cell[at].0);
-        let mut d_activated = l.mul(hidden, gate);
+        let [carried] = load(a, &self.cell[at..]);
+        let mut d_activated = a.mul(hidden, gate);
         if self.plan.carry_activated {
-            d_activated = l.add(d_activated, carried);
+            d_activated = a.add(d_activated, carried);
         }
-        let mut raw = differentiate(l, self.plan.activation, activated, d_activated);
+        let mut raw = differentiate(a, self.plan.activation, activated, d_activated);
         if !self.plan.carry_activated {
-            raw = l.add(raw, carried);
+            raw = a.add(raw, carried);
         }
-        let pin = self.pin(octet, at);
         if let Some([_, _, peephole]) = &mut self.peepholes {
-            raw = l.mul_add(d_gate, l.load(&peephole.weights[pin].0), raw);
-            add(l, &mut peephole.sum[pin], l.mul(d_gate, c));
+            let place = (octet, at);
+            let sum = &mut sums.peepholes[2];
+            raw = peephole.back(a, self.plan, place, d_gate, c, raw, sum);
         }
         if let Some(clip) = self.plan.clip {
-            raw = l.where_less(l.abs(c), l.splat(clip), raw);
+            raw = a.where_less(a.abs(c), a.splat(clip), raw);
         }
-        raw
+        store(a, &mut self.cell[at..], [raw]);
     }
 
     /// From the scaled cell state, whose gradient is in `cell`, to the unscaled: the divisor
     /// depends on the maximum.
     #[inline(always)]
-    fn through_scale<L: Lanes>(&mut self, l: L) {
+    fn through_scale<A: Vectors<Octets = Octet>>(&mut self, a: A) {
         let Scaling { divisor, at, lane } = self.scaling;
         if divisor == 1.0 {
             return;
         }
         // c = raw / d, so the divisor's gradient is -sum(dc * c) / d, a sixth of it the maximum's.
-        let mut sum = l.splat(0.0);
+        let mut sum = a.splat(0.0);
         for (gradient, c) in self.cell.iter_mut().zip(self.raw) {
-            let value = l.load(&gradient.0);
-            sum = l.mul_add(value, l.load(&c.0), sum);
-            *gradient = Octet(l.store(l.div(value, l.splat(divisor))));
+            let value = a.load(gradient);
+            sum = a.mul_add(value, a.load(c), sum);
+            *gradient = a.store(a.div(value, a.splat(divisor)));
         }
-        let sum = l.store(sum).iter().sum::<f32>();
+        let sum = a.store(sum).0.iter().sum::<f32>();
         self.cell[at].0[lane] -= sum / divisor / 6.0;
     }
 
-    /// From the gradient of the unclipped, unscaled cell state to those of the gates and, in
-    /// `cell`, of the old one.
+    /// From the gradient of the unclipped, unscaled cell state, in `cell`, to those of the gates
+    /// and, in `cell`, of the old one.
     #[inline(always)]
-    fn through_update<L: Lanes>(&mut self, l: L, octet: usize, at: usize, raw: L::V) {
-        let one = l.splat(1.0);
-        let c = l.load(&self.old[at].0);
-        let input = l.load(&self.gates[0][at].0);
-        let forget = l.load(&self.gates[1][at].0);
-        let candidate = l.load(&self.gates[2][at].0);
-        let d_input = l.mul(l.mul(raw, candidate), l.mul(input, l.sub(one, input)));
-        let d_forget = l.mul(l.mul(raw, c), l.mul(forget, l.sub(one, forget)));
-        let d_candidate = differentiate(l, self.plan.activation, candidate, l.mul(raw, input));
-        for (gate, gradient) in [d_input, d_forget, d_candidate].into_iter().enumerate() {
-            self.gates[gate][at] = Octet(l.store(gradient));
-            add(l, &mut self.bias[gate][octet], gradient);
+    fn through_update<A: Vectors>(
+        &mut self,
+        a: A,
+        octet: usize,
+        at: usize,
+        sums: &mut GateSums<A::V>,
+    ) {
+        let one = a.splat(1.0);
+        let [raw] = load(a, &self.cell[at..]);
+        let [c] = load(a, &self.old[at..]);
+        let [input] = load(a, &self.gates[0][at..]);
+        let [forget] = load(a, &self.gates[1][at..]);
+        let [candidate] = load(a, &self.gates[2][at..]);
+        let d_input = a.mul(a.mul(raw, candidate), a.mul(input, a.sub(one, input)));
+        let d_forget = a.mul(a.mul(raw, c), a.mul(forget, a.sub(one, forget)));
+        let d_candidate = differentiate(a, self.plan.activation, candidate, a.mul(raw, input));
+        let gradients = [d_input, d_forget, d_candidate];
+        for gate in 0..3 {
+            store(a, &mut self.gates[gate][at..], [gradients[gate]]);
+            sums.bias[gate] = a.add(sums.bias[gate], gradients[gate]);
         }
-        let mut old = l.mul(raw, forget);
-        let pin = self.pin(octet, at);
+        let mut old = a.mul(raw, forget);
         if let Some([of_input, of_forget, _]) = &mut self.peepholes {
-            for (peephole, gradient) in [(of_input, d_input), (of_forget, d_forget)] {
-                old = l.mul_add(gradient, l.load(&peephole.weights[pin].0), old);
-                add(l, &mut peephole.sum[pin], l.mul(gradient, c));
+            let (plan, place) = (self.plan, (octet, at));
+            let [input_sum, forget_sum, _] = &mut sums.peepholes;
+            old = of_input.back(a, plan, place, d_input, c, old, input_sum);
+            old = of_forget.back(a, plan, place, d_forget, c, old, forget_sum);
+        }
+        store(a, &mut self.cell[at..], [old]);
+    }
+
+    /// Adds the sums over a plane to where they go.
+    #[inline(always)]
+    fn add<L: Lanes>(&mut self, l: L, octet: usize, sums: &PlaneSums<L>) {
+        for gate in 0..4 {
+            let (pairs, rest) = (sums.pairs.bias[gate], sums.rest.bias[gate]);
+            add(l, &mut self.bias[gate][octet], pairs, rest);
+        }
+        if self.plan.pinned {
+            return;
+        }
+        if let Some(peepholes) = &mut self.peepholes {
+            for gate in 0..3 {
+                let (pairs, rest) = (sums.pairs.peepholes[gate], sums.rest.peepholes[gate]);
+                add(l, &mut peepholes[gate].sum[octet], pairs, rest);
             }
         }
-        self.cell[at] = Octet(l.store(old));
     }
 }
 
-/// Adds `value` to what `sum` holds.
+impl Peephole<'_> {
+    /// What `gradient`, that of a gate's pre-activation at the place `(octet, at)`, adds to
+    /// `onward`, the gradient of the cell state `c` that the peephole looks at. Adds the weights'
+    /// own gradient to `sum`, or where each position has weights of its own, to theirs.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "vectors are passed in registers")]
+    fn back<A: Vectors>(
+        &mut self,
+        a: A,
+        plan: &Plan,
+        (octet, at): (usize, usize),
+        gradient: A::V,
+        c: A::V,
+        onward: A::V,
+        sum: &mut A::V,
+    ) -> A::V {
+        let own = a.mul(gradient, c);
+        if plan.pinned {
+            let [weights] = load(a, &self.weights[at..]);
+            let [sum] = load(a, &self.sum[at..]);
+            store(a, &mut self.sum[at..], [a.add(sum, own)]);
+            a.mul_add(gradient, weights, onward)
+        } else {
+            *sum = a.add(*sum, own);
+            a.mul_add(gradient, a.repeat(&self.weights[octet]), onward)
+        }
+    }
+}
+
+/// Adds the sums over pairs of positions, and over those left, to what `sum` holds.
 #[inline(always)]
-fn add<L: Lanes>(l: L, sum: &mut Octet, value: L::V) {
-    *sum = Octet(l.store(l.add(l.load(&sum.0), value)));
+fn add<L: Lanes>(l: L, sum: &mut Octet, pairs: Two<L>, rest: One<L>) {
+    let one = l.one();
+    let [left, right] = l.halves(pairs);
+    let all = one.add(one.add(left, right), rest);
+    *sum = one.store(one.add(one.load(sum), all));
 }
 
 /// From the gradient of some octets of one group's bottleneck to that of its pre-activation.
@@ -288,11 +393,11 @@ impl Kernel for ActivationBackward<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let area = self.area;
+        let (one, area) = (l.one(), self.area);
         let values = self.values.chunks_exact_mut(area);
         let planes = values.zip(self.gradient.chunks_exact(area)).zip(self.bias);
         for (octet, ((values, gradient), bias)) in planes.enumerate() {
-            let mut sum = l.load(&bias.0);
+            let mut sum = one.load(bias);
             for first in (0..area).step_by(STRETCH) {
                 let stretch = first..area.min(first + STRETCH);
                 let mut outputs = [Octet::ZERO; STRETCH];
@@ -303,14 +408,14 @@ impl Kernel for ActivationBackward<'_> {
                 }
                 let values = values[stretch.clone()].iter_mut();
                 for ((value, gradient), output) in values.zip(&gradient[stretch]).zip(&outputs) {
-                    let gradient = l.add(l.load(&gradient.0), l.load(&output.0));
-                    let y = l.load(&value.0);
-                    let gradient = differentiate(l, self.activation, y, gradient);
-                    *value = Octet(l.store(gradient));
-                    sum = l.add(sum, gradient);
+                    let gradient = one.add(one.load(gradient), one.load(output));
+                    let y = one.load(value);
+                    let gradient = differentiate(one, self.activation, y, gradient);
+                    *value = one.store(gradient);
+                    sum = one.add(sum, gradient);
                 }
             }
-            *bias = Octet(l.store(sum));
+            *bias = one.store(sum);
         }
     }
 }

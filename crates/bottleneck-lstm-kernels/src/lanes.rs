@@ -1,10 +1,10 @@
-//! Eight `f32` at a time: what every instruction set has to offer to the kernels, which are
-//! written once over it.
+//! Vectors of `f32`: what every instruction set has to offer to the kernels, which are written once
+//! over it.
 
-/// Values of a vector.
+/// Values of an octet.
 pub const LANES: usize = 8;
 
-/// Eight channels of one position: what a vector register holds.
+/// Eight channels of one position.
 ///
 /// Inside the kernels a map of `channels` is `[channels / 8, height * width]` octets, so that eight
 /// channels of neighbouring positions lie side by side. Channels that fill up the last octet are 0.
@@ -17,21 +17,69 @@ impl Octet {
     pub const ZERO: Self = Self([0.0; LANES]);
 }
 
-/// An instruction set.
+/// An instruction set. It works on octets one by one, and on two at a time: in one register where
+/// it is wide enough, else in two.
 pub trait Lanes: Copy + Send + Sync + 'static {
-    /// Eight `f32`.
-    type V: Copy;
+    /// Vectors of an octet.
+    type One: Vectors<Octets = Octet>;
+    /// Vectors of two octets: neighbours in memory, or joined.
+    type Two: Vectors<Octets = [Octet; 2]>;
+
+    /// Whether there are twice as many registers as sixteen, each of them for two octets.
+    const WIDE: bool;
 
     /// Runs `kernel` compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
 
-    fn load(self, from: &[f32; LANES]) -> Self::V;
-    fn store(self, value: Self::V) -> [f32; LANES];
+    fn one(self) -> Self::One;
+    fn two(self) -> Self::Two;
+
+    /// Two octets side by side.
+    fn join(self, octets: [One<Self>; 2]) -> Two<Self>;
+    /// The reverse of [`join`](Self::join).
+    fn halves(self, both: Two<Self>) -> [One<Self>; 2];
+    /// Asks for what lies at `place`, to have it in the second-level cache when it is wanted.
+    #[inline(always)]
+    fn prefetch<T>(self, _place: &T) {}
+    /// Eight rows of eight into eight columns.
+    fn transpose(self, rows: [One<Self>; LANES]) -> [One<Self>; LANES];
+}
+
+/// A vector of an octet.
+pub type One<L> = <<L as Lanes>::One as Vectors>::V;
+
+/// A vector of two octets.
+pub type Two<L> = <<L as Lanes>::Two as Vectors>::V;
+
+/// Arithmetic on vectors, lane by lane.
+pub trait Vectors: Copy + Send + Sync + 'static {
+    type V: Copy;
+
+    /// What a vector holds, in memory.
+    type Octets: Copy;
+
+    /// Octets of a vector.
+    const OCTETS: usize;
+
+    /// `octets` by vectors; those that do not fill one are left out.
+    fn chunks(octets: &[Octet]) -> &[Self::Octets];
+    /// As [`chunks`](Self::chunks).
+    fn chunks_mut(octets: &mut [Octet]) -> &mut [Self::Octets];
+
+    fn load(self, from: &Self::Octets) -> Self::V;
+    fn store(self, value: Self::V) -> Self::Octets;
     fn splat(self, value: f32) -> Self::V;
+    /// `octet` in every octet of the vector.
+    fn repeat(self, octet: &Octet) -> Self::V;
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b` to one unit in the last place, for finite `b` from 1 to 2^126. NaN stays NaN.
+    #[inline(always)]
+    fn quotient(self, a: Self::V, b: Self::V) -> Self::V {
+        self.div(a, b)
+    }
     /// `a * b + c`, rounded once where the instruction set can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `x`, at least `bound`. NaN stays NaN.
@@ -42,18 +90,38 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     fn where_less(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V;
     /// `value` except where `a < b`, there 0.
     fn unless_less(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V;
-    /// `value` in the first `count` lanes, else 0.
+    /// `value` in the first `count` lanes of each octet, else 0.
     #[inline(always)]
     fn first(self, count: usize, value: Self::V) -> Self::V {
-        let places = self.load(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        let places = self.repeat(&Octet([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]));
         self.where_less(places, self.splat(count as f32), value)
     }
     /// Without its sign.
     fn abs(self, x: Self::V) -> Self::V;
     /// `2^n` from `n + 1.5 * 2^23`, for `n` from -126 to 127, and infinity for 128.
     fn power_of_two(self, shifted: Self::V) -> Self::V;
-    /// Eight rows of eight into eight columns.
-    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES];
+}
+
+/// `N` vectors from the first of `octets` on.
+#[inline(always)]
+pub fn load<A: Vectors, const N: usize>(a: A, octets: &[Octet]) -> [A::V; N] {
+    let from: &[A::Octets; N] = A::chunks(octets).first_chunk().expect("as many octets");
+    let mut vectors = [a.splat(0.0); N];
+    for n in 0..N {
+        vectors[n] = a.load(&from[n]);
+    }
+    vectors
+}
+
+/// The reverse of [`load`].
+#[inline(always)]
+pub fn store<A: Vectors, const N: usize>(a: A, octets: &mut [Octet], vectors: [A::V; N]) {
+    let to: &mut [A::Octets; N] = A::chunks_mut(octets)
+        .first_chunk_mut()
+        .expect("as many octets");
+    for n in 0..N {
+        to[n] = a.store(vectors[n]);
+    }
 }
 
 /// Work that is compiled once for every instruction set. `run` and all that it calls have to be
@@ -64,103 +132,92 @@ pub trait Kernel {
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }
 
-/// Plain loops over eight values, on any machine.
+/// Vectors of two octets where a register holds one.
 #[derive(Debug, Clone, Copy)]
-pub struct Portable;
+pub struct Pairs<A>(pub A);
 
-/// The same of every lane. Written out, since a kernel has thousands of these, and as many loops
-/// would take the compiler minutes.
-macro_rules! each {
-    (|$($x:ident),+| $value:expr) => {
+/// The same of both octets.
+macro_rules! both {
+    ($self:ident.$operation:ident($($x:ident),+)) => {
         [
-            each!(0; $($x),+; $value),
-            each!(1; $($x),+; $value),
-            each!(2; $($x),+; $value),
-            each!(3; $($x),+; $value),
-            each!(4; $($x),+; $value),
-            each!(5; $($x),+; $value),
-            each!(6; $($x),+; $value),
-            each!(7; $($x),+; $value),
+            $self.0.$operation($($x[0]),+),
+            $self.0.$operation($($x[1]),+),
         ]
     };
-    ($lane:literal; $($x:ident),+; $value:expr) => {{
-        $(let $x = $x[$lane];)+
-        $value
-    }};
 }
 
-impl Lanes for Portable {
-    type V = [f32; LANES];
+impl<A: Vectors<Octets = Octet>> Vectors for Pairs<A> {
+    type V = [A::V; 2];
+    type Octets = [Octet; 2];
 
-    #[inline]
-    fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        kernel.run(self)
+    const OCTETS: usize = 2;
+
+    #[inline(always)]
+    fn chunks(octets: &[Octet]) -> &[Self::Octets] {
+        octets.as_chunks().0
     }
     #[inline(always)]
-    fn load(self, from: &[f32; LANES]) -> Self::V {
-        *from
+    fn chunks_mut(octets: &mut [Octet]) -> &mut [Self::Octets] {
+        octets.as_chunks_mut().0
     }
     #[inline(always)]
-    fn store(self, value: Self::V) -> [f32; LANES] {
-        value
+    fn load(self, [left, right]: &Self::Octets) -> Self::V {
+        [self.0.load(left), self.0.load(right)]
+    }
+    #[inline(always)]
+    fn store(self, [left, right]: Self::V) -> Self::Octets {
+        [self.0.store(left), self.0.store(right)]
     }
     #[inline(always)]
     fn splat(self, value: f32) -> Self::V {
-        [value; LANES]
+        [self.0.splat(value); 2]
+    }
+    #[inline(always)]
+    fn repeat(self, octet: &Octet) -> Self::V {
+        [self.0.load(octet); 2]
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        each!(|a, b| a + b)
+        both!(self.add(a, b))
     }
     #[inline(always)]
     fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        each!(|a, b| a - b)
+        both!(self.sub(a, b))
     }
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        each!(|a, b| a * b)
+        both!(self.mul(a, b))
     }
     #[inline(always)]
     fn div(self, a: Self::V, b: Self::V) -> Self::V {
-        each!(|a, b| a / b)
+        both!(self.div(a, b))
     }
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // Not `f32::mul_add`, a function call where the machine has no such instruction.
-        each!(|a, b, c| a * b + c)
+        both!(self.mul_add(a, b, c))
     }
     #[inline(always)]
     fn at_least(self, x: Self::V, bound: Self::V) -> Self::V {
-        each!(|x, bound| if x < bound { bound } else { x })
+        both!(self.at_least(x, bound))
     }
     #[inline(always)]
     fn at_most(self, x: Self::V, bound: Self::V) -> Self::V {
-        each!(|x, bound| if x > bound { bound } else { x })
+        both!(self.at_most(x, bound))
     }
     #[inline(always)]
     fn where_less(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V {
-        each!(|a, b, value| if a < b { value } else { 0.0 })
+        both!(self.where_less(a, b, value))
     }
     #[inline(always)]
     fn unless_less(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V {
-        each!(|a, b, value| if a < b { 0.0 } else { value })
+        both!(self.unless_less(a, b, value))
     }
     #[inline(always)]
     fn abs(self, x: Self::V) -> Self::V {
-        each!(|x| x.abs())
+        both!(self.abs(x))
     }
     #[inline(always)]
     fn power_of_two(self, shifted: Self::V) -> Self::V {
-        each!(|shifted| f32::from_bits(shifted.to_bits().wrapping_add(127) << 23))
-    }
-    #[inline(always)]
-    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
-        let mut columns = [[0.0; LANES]; LANES];
-        for (i, column) in columns.iter_mut().enumerate() {
-            for (value, row) in column.iter_mut().zip(&rows) {
-                *value = row[i];
-            }
-        }
-        columns
+        both!(self.power_of_two(shifted))
     }
 }

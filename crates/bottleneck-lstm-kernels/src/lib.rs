@@ -4,6 +4,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub mod backward;
 mod convolve;
 mod depthwise;
@@ -18,6 +20,7 @@ mod octets;
 mod outer;
 mod pack;
 mod plan;
+mod portable;
 mod product;
 #[doc(hidden)]
 pub mod roofline;

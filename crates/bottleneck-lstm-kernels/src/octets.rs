@@ -1,6 +1,6 @@
 //! Between channels first, as Burn has it, and octets, as the kernels want it.
 
-use crate::lanes::{Kernel, LANES, Lanes, Octet};
+use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
 
 /// Octets that hold `channels`.
 pub fn octets(channels: usize) -> usize {
@@ -11,6 +11,7 @@ pub fn octets(channels: usize) -> usize {
 /// `first + i` of each goes to `to[i]`. Channels that `from` lacks become 0.
 #[inline(always)]
 pub fn gather<L: Lanes>(l: L, from: &[f32], plane: usize, first: usize, to: &mut [Octet]) {
+    let one = l.one();
     let count = to.len();
     let lines = lines(from.len(), plane);
     if count < LANES {
@@ -23,20 +24,18 @@ pub fn gather<L: Lanes>(l: L, from: &[f32], plane: usize, first: usize, to: &mut
         return;
     }
     for start in starts(count) {
-        let mut rows = [l.splat(0.0); LANES];
+        let mut rows = [one.splat(0.0); LANES];
         for (line, row) in rows.iter_mut().enumerate().take(lines) {
-            *row = l.load(eight(&from[line * plane + first + start..]));
+            *row = one.load(&eight(&from[line * plane + first + start..]));
         }
-        let columns = l.transpose(rows);
-        for (octet, column) in to[start..start + LANES].iter_mut().zip(columns) {
-            *octet = Octet(l.store(column));
-        }
+        store::<_, LANES>(one, &mut to[start..], l.transpose(rows));
     }
 }
 
 /// The reverse of [`gather`]: `from[i]` goes to position `first + i` of the planes that `to` has.
 #[inline(always)]
 pub fn scatter<L: Lanes>(l: L, from: &[Octet], to: &mut [f32], plane: usize, first: usize) {
+    let one = l.one();
     let count = from.len();
     let lines = lines(to.len(), plane);
     if count < LANES {
@@ -48,13 +47,9 @@ pub fn scatter<L: Lanes>(l: L, from: &[Octet], to: &mut [f32], plane: usize, fir
         return;
     }
     for start in starts(count) {
-        let mut columns = [l.splat(0.0); LANES];
-        for (column, octet) in columns.iter_mut().zip(&from[start..start + LANES]) {
-            *column = l.load(&octet.0);
-        }
-        let rows = l.transpose(columns);
+        let rows = l.transpose(load::<_, LANES>(one, &from[start..]));
         for (line, row) in rows.into_iter().enumerate().take(lines) {
-            to[line * plane + first + start..][..LANES].copy_from_slice(&l.store(row));
+            to[line * plane + first + start..][..LANES].copy_from_slice(&one.store(row).0);
         }
     }
 }
@@ -75,8 +70,8 @@ fn starts(count: usize) -> impl Iterator<Item = usize> {
 
 /// The first eight values.
 #[inline(always)]
-pub fn eight(values: &[f32]) -> &[f32; LANES] {
-    values.first_chunk().expect("eight values are left")
+pub fn eight(values: &[f32]) -> Octet {
+    Octet(*values.first_chunk().expect("eight values are left"))
 }
 
 /// Turns a map, channels first, into octets; each group's channels fill octets of their own.

@@ -2,15 +2,8 @@
 
 use std::ops::Range;
 
-use crate::lanes::{Kernel, LANES, Lanes, Octet};
+use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors};
 use crate::share::Share;
-
-/// Rows of a tile, half an octet of output channels.
-const ROWS: usize = 4;
-
-/// Octets of inputs of a tile. With three, twelve sums and what they are made of would fill all
-/// sixteen registers, and the compiler would keep a sum in memory.
-const COLUMNS: usize = 2;
 
 /// Positions that a tile sums in registers before it adds to memory: short enough that the planes
 /// stay in cache from tile to tile, and that sums over long videos stay exact enough.
@@ -91,72 +84,94 @@ impl Outer<'_> {
         // A few planes of the inputs stay in the first-level cache while all outputs go by.
         let mut input = 0;
         while input < depth {
-            let columns = (depth - input).min(COLUMNS);
+            let pairs = (depth - input).div_ceil(2);
+            // Four pairs are better two and two than three and one.
+            let pairs = if pairs == 4 { 2 } else { pairs.min(3) };
+            let pairs = if L::WIDE { pairs } else { 1 };
             for (output, sums) in self.sums.chunks_exact_mut(LANES * depth).enumerate() {
-                for half in 0..2 {
-                    let tile = Tile {
-                        output,
-                        half,
-                        input,
-                        depth,
-                        planes: [outputs.plane, inputs.plane],
-                    };
-                    let frames = frames.clone().map(place);
-                    match columns {
-                        COLUMNS => tile.run::<L, COLUMNS>(l, frames, positions.clone(), sums),
-                        _ => tile.run::<L, 1>(l, frames, positions.clone(), sums),
+                let tile = |row| Tile {
+                    output,
+                    row,
+                    input,
+                    depth,
+                    planes: [outputs.plane, inputs.plane],
+                };
+                let frames = || frames.clone().map(place);
+                let positions = || positions.clone();
+                if L::WIDE {
+                    let (tile, frames, positions) = (tile(0), frames(), positions());
+                    match pairs {
+                        3 => tile.run::<L, 8, 3>(l, frames, positions, sums),
+                        2 => tile.run::<L, 8, 2>(l, frames, positions, sums),
+                        _ => tile.run::<L, 8, 1>(l, frames, positions, sums),
                     }
+                } else {
+                    // With two pairs, sixteen sums alone would fill all registers.
+                    tile(0).run::<L, 4, 1>(l, frames(), positions(), sums);
+                    tile(4).run::<L, 4, 1>(l, frames(), positions(), sums);
                 }
             }
-            input += columns;
+            input += 2 * pairs;
         }
     }
 }
 
-/// Half an octet of outputs by a few octets of inputs.
+/// Some rows of an octet of outputs by pairs of octets of inputs.
 struct Tile {
     output: usize,
-    half: usize,
+    /// The first of the rows.
+    row: usize,
     input: usize,
     depth: usize,
     planes: [usize; 2],
 }
 
 impl Tile {
+    /// Sums `R` rows by `C` pairs of octets, the last of which may have no second octet.
     #[inline(always)]
-    fn run<'a, L: Lanes, const C: usize>(
+    fn run<'a, L: Lanes, const R: usize, const C: usize>(
         &self,
         l: L,
         frames: impl Iterator<Item = (&'a [Octet], &'a [Octet])>,
         positions: Range<usize>,
         sums: &mut [Octet],
     ) {
-        let mut tile = [[l.splat(0.0); C]; ROWS];
+        let (one, two) = (l.one(), l.two());
+        let octets = (2 * C).min(self.depth - self.input);
+        let mut tile = [[two.splat(0.0); C]; R];
         for (outputs, inputs) in frames {
             let output = &outputs[self.output * self.planes[0]..][positions.clone()];
-            let inputs: [&[Octet]; C] = std::array::from_fn(|column| {
-                &inputs[(self.input + column) * self.planes[1]..][positions.clone()]
-            });
+            // What stands in for a missing octet is not stored.
+            let plane = |octet: usize| {
+                let octet = self.input + octet.min(octets - 1);
+                &inputs[octet * self.planes[1]..][positions.clone()]
+            };
+            let inputs: [[&[Octet]; 2]; C] =
+                std::array::from_fn(|pair| [plane(2 * pair), plane(2 * pair + 1)]);
             for (at, output) in output.iter().enumerate() {
-                let output: &[f32; ROWS] = output.0[self.half * ROWS..]
-                    .first_chunk()
-                    .expect("half an octet");
-                let mut line = [l.splat(0.0); C];
-                for column in 0..C {
-                    line[column] = l.load(&inputs[column][at].0);
+                let output: &[f32; R] = output.0[self.row..].first_chunk().expect("rows");
+                let mut line = [two.splat(0.0); C];
+                for c in 0..C {
+                    let [left, right] = inputs[c];
+                    line[c] = l.join([one.load(&left[at]), one.load(&right[at])]);
                 }
-                for row in 0..ROWS {
-                    let output = l.splat(output[row]);
-                    for column in 0..C {
-                        tile[row][column] = l.mul_add(output, line[column], tile[row][column]);
+                for r in 0..R {
+                    let output = two.splat(output[r]);
+                    for c in 0..C {
+                        tile[r][c] = two.mul_add(output, line[c], tile[r][c]);
                     }
                 }
             }
         }
-        for (row, values) in tile.into_iter().enumerate() {
-            let line = &mut sums[(self.half * ROWS + row) * self.depth + self.input..][..C];
-            for (sum, value) in line.iter_mut().zip(values) {
-                *sum = Octet(l.store(l.add(l.load(&sum.0), value)));
+        for r in 0..R {
+            let line = &mut sums[(self.row + r) * self.depth + self.input..][..octets];
+            for c in 0..C {
+                let halves = l.halves(tile[r][c]);
+                for half in 0..2 {
+                    if let Some(sum) = line.get_mut(2 * c + half) {
+                        *sum = one.store(one.add(one.load(sum), halves[half]));
+                    }
+                }
             }
         }
     }

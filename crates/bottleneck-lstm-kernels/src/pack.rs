@@ -5,7 +5,7 @@ use crate::depthwise;
 use crate::gates::GateWeights;
 use crate::instructions::Instructions;
 use crate::lanes::{LANES, Octet};
-use crate::product::{Block, EMPTY, Pack, pack_transposed};
+use crate::product::{Block, EMPTY, Pack, Panels, pack_transposed};
 
 /// A cell's weights, or their gradients, as Burn has them: `Ci` input and `Ch` hidden channels in `G`
 /// groups of `m`, kernels of `k * k`. `T` where a cell always has it, `O` where it may be absent.
@@ -125,9 +125,13 @@ impl Packed {
         self.peepholes.is_some()
     }
 
-    /// The panels of a group's bottleneck.
-    pub(crate) fn group_bottleneck(&self, plan: &Plan, group: usize) -> &[Block] {
-        part(&self.bottleneck, plan.groups, group)
+    /// The panels of a group's bottleneck, from the octet `first` of input and hidden state on.
+    pub(crate) fn group_bottleneck(&self, plan: &Plan, group: usize, first: usize) -> Panels<'_> {
+        Panels {
+            blocks: part(&self.bottleneck, plan.groups, group),
+            depth: plan.input_octets() + plan.group_octets(),
+            first,
+        }
     }
 
     /// The bias of a group's bottleneck.

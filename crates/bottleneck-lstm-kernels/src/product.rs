@@ -1,33 +1,33 @@
 //! Pointwise convolutions: matrix products over octets.
 //!
-//! A tile of six positions by sixteen output channels keeps its twelve sums in registers while it
-//! runs over the input channels; the weights of the sixteen lie side by side in a *panel* that
-//! stays in the first-level cache from tile to tile.
+//! A tile of positions by output channels keeps its sums in registers while it runs over the input
+//! channels: twelve of six positions by sixteen channels, or 24 of twelve positions by 32 channels
+//! where there are as many registers and each holds sixteen. The weights of sixteen channels lie
+//! side by side in a *panel* that stays in the first-level cache from tile to tile.
 
 use std::ops::Range;
 
 use crate::Activation;
-use crate::lanes::{Kernel, LANES, Lanes, Octet};
-use crate::math::activate;
+use crate::lanes::{Kernel, LANES, Lanes, Octet, Two, Vectors, load, store};
+use crate::math::activate_all;
 use crate::share::Share;
 
-/// Positions of a full tile.
-const ROWS: usize = 6;
-
 /// Blocks of a panel that the first-level cache holds beside a tile's input, 16 KiB.
-const DEPTH: usize = 32;
+pub const DEPTH: usize = 32;
 
-/// The weights from eight input channels to sixteen output channels, `[input, output]`.
-pub type Block = [[Octet; 2]; LANES];
+/// The weights from an input channel to sixteen output channels: a cache line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub struct Pair(pub [Octet; 2]);
+
+/// The weights from eight input channels to sixteen output channels.
+pub type Block = [Pair; LANES];
 
 /// No weights.
-pub const EMPTY: Block = [[Octet::ZERO; 2]; LANES];
+pub const EMPTY: Block = [Pair([Octet::ZERO; 2]); LANES];
 
-/// Eight channels of `R` positions.
-pub type Line<L, const R: usize> = [<L as Lanes>::V; R];
-
-/// A tile's sums: sixteen channels of `R` positions.
-pub type Sums<L, const R: usize> = [Line<L, R>; 2];
+/// A tile's sums: `P` times sixteen channels of `R` positions.
+pub type Sums<L, const R: usize, const P: usize> = [[Two<L>; R]; P];
 
 /// Planes of octets, each `plane` after the one before, of which positions from `first` on are
 /// meant.
@@ -40,81 +40,137 @@ pub struct Input<'a> {
     pub depth: usize,
 }
 
-impl Input<'_> {
-    /// No planes.
-    pub const NONE: Self = Self {
-        octets: &[],
-        plane: 0,
-        first: 0,
-        depth: 0,
-    };
-}
-
-/// Calls `$tile::<L, R>(arguments)` with `R` of `$rows`.
+/// Calls `$tile::<L, R, P>(arguments)` with `R` of `$rows`.
 macro_rules! by_rows {
-    ($rows:expr, $tile:ident::<$lanes:ty>($($argument:expr),* $(,)?)) => {
-        match $rows {
-            6 => $tile::<$lanes, 6>($($argument),*),
-            5 => $tile::<$lanes, 5>($($argument),*),
-            4 => $tile::<$lanes, 4>($($argument),*),
-            3 => $tile::<$lanes, 3>($($argument),*),
-            2 => $tile::<$lanes, 2>($($argument),*),
-            _ => $tile::<$lanes, 1>($($argument),*),
+    ($rows:expr, $tile:ident::<$lanes:ty, $panels:tt>($($argument:expr),* $(,)?)) => {
+        if <$lanes>::WIDE && $rows == 12 {
+            $tile::<$lanes, 12, $panels>($($argument),*)
+        } else {
+            match $rows {
+                6 => $tile::<$lanes, 6, $panels>($($argument),*),
+                5 => $tile::<$lanes, 5, $panels>($($argument),*),
+                4 => $tile::<$lanes, 4, $panels>($($argument),*),
+                3 => $tile::<$lanes, 3, $panels>($($argument),*),
+                2 => $tile::<$lanes, 2, $panels>($($argument),*),
+                _ => $tile::<$lanes, 1, $panels>($($argument),*),
+            }
         }
     };
 }
 pub(crate) use by_rows;
 
-/// Tiles that cover `positions`: where each begins and its rows. The last two share what is left,
-/// since a tile of one or two rows would wait for its own sums.
+/// Tiles that cover `positions`: where each begins and its rows. What is left in the end is shared
+/// out, since a tile of one or two rows would wait for its own sums.
 #[inline(always)]
-pub fn tiles(positions: usize) -> impl Iterator<Item = (usize, usize)> {
+pub fn tiles<L: Lanes>(positions: usize) -> impl Iterator<Item = (usize, usize)> {
+    let full = if L::WIDE { 12 } else { 6 };
     let mut first = 0;
     std::iter::from_fn(move || {
         let left = positions - first;
         let rows = match left {
             0 => return None,
             7 | 8 => 4,
-            _ => left.min(ROWS),
+            9..=11 if L::WIDE => left.div_ceil(2),
+            13..=15 if L::WIDE => 5,
+            _ => left.min(full),
         };
         first += rows;
         Some((first - rows, rows))
     })
 }
 
-/// Adds what `blocks` make of `R` positions from `first` on to `sums`; `x` has a plane for each
-/// block.
+/// Adds what the blocks of `P` panels make of `R` positions from `first` on to `sums`; `x` has a
+/// plane for each block.
 #[inline(always)]
-pub fn accumulate<L: Lanes, const R: usize>(
+pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
     l: L,
-    sums: &mut Sums<L, R>,
+    sums: &mut Sums<L, R, P>,
     x: &[Octet],
     plane: usize,
     first: usize,
-    blocks: &[Block],
+    panels: [&[Block]; P],
 ) {
-    for (k, block) in blocks.iter().enumerate() {
+    let two = l.two();
+    let depth = panels[0].len();
+    let mut panels = panels;
+    for p in 0..P {
+        panels[p] = &panels[p][..depth];
+    }
+    for k in 0..depth {
         let x: &[Octet; R] = x[k * plane + first..]
             .first_chunk()
             .expect("a plane for each block");
-        for (i, [left, right]) in block.iter().enumerate() {
-            let (left, right) = (l.load(&left.0), l.load(&right.0));
+        for i in 0..LANES {
+            let mut weights = [two.splat(0.0); P];
+            for p in 0..P {
+                weights[p] = two.load(&panels[p][k][i].0);
+            }
             for r in 0..R {
-                let x = l.splat(x[r].0[i]);
-                sums[0][r] = l.mul_add(x, left, sums[0][r]);
-                sums[1][r] = l.mul_add(x, right, sums[1][r]);
+                let x = two.splat(x[r].0[i]);
+                for p in 0..P {
+                    sums[p][r] = two.mul_add(x, weights[p], sums[p][r]);
+                }
             }
         }
     }
 }
 
-/// `out = activation(bias + weights * inputs)`, the inputs' channels one after the other.
-pub struct Product<'a> {
-    pub inputs: [Input<'a>; 2],
-    /// `[pairs of output octets, input octets]`
-    pub panels: &'a [Block],
+/// The weights of a product, or of a part of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Panels<'a> {
+    /// `[pairs of output octets, depth]`
+    pub blocks: &'a [Block],
+    /// Blocks of a panel.
+    pub depth: usize,
+    /// The first block that is meant: as many as there are planes of the input.
+    pub first: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// All of panels of `depth` blocks.
+    pub fn all(blocks: &'a [Block], depth: usize) -> Self {
+        let first = 0;
+        Self {
+            blocks,
+            depth,
+            first,
+        }
+    }
+}
+
+/// What the sums of a product start from.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    Zero,
     /// `[pairs of output octets]`
-    pub bias: Option<&'a [[Octet; 2]]>,
+    Bias(&'a [[Octet; 2]]),
+    /// Planes of sums.
+    Sums(Input<'a>),
+    /// What the output holds.
+    Output,
+}
+
+impl Start<'_> {
+    fn split(self, at: usize) -> (Self, Self) {
+        match self {
+            Self::Bias(bias) => {
+                let (bias, other) = bias.split_at(at);
+                (Self::Bias(bias), Self::Bias(other))
+            }
+            Self::Sums(sums) => {
+                let octets = &sums.octets[2 * at * sums.plane..];
+                (self, Self::Sums(Input { octets, ..sums }))
+            }
+            Self::Zero | Self::Output => (self, self),
+        }
+    }
+}
+
+/// `out = activation(start + weights * input)`
+pub struct Product<'a> {
+    pub input: Input<'a>,
+    pub panels: Panels<'a>,
+    pub start: Start<'a>,
     pub activation: Activation,
     /// Output channels. What fills up their last octet becomes 0, whatever the inputs.
     pub channels: usize,
@@ -125,32 +181,31 @@ pub struct Product<'a> {
     pub positions: usize,
 }
 
-impl Product<'_> {
-    fn depth(&self) -> usize {
-        self.inputs[0].depth + self.inputs[1].depth
-    }
-}
-
 impl Share for Product<'_> {
     fn parts(&self) -> usize {
-        self.panels.len() / self.depth()
+        self.panels.blocks.len() / self.panels.depth
     }
 
     fn split(self, at: usize) -> (Self, Self) {
-        let depth = self.depth();
-        let (panels, other_panels) = self.panels.split_at(at * depth);
-        let bias = self.bias.map(|bias| bias.split_at(at));
+        let (blocks, other_blocks) = self.panels.blocks.split_at(at * self.panels.depth);
+        let (start, other_start) = self.start.split(at);
         let (out, other_out) = self.out.split_at_mut(2 * at * self.plane);
         let one = Product {
-            panels,
-            bias: bias.map(|(bias, _)| bias),
+            panels: Panels {
+                blocks,
+                ..self.panels
+            },
+            start,
             channels: self.channels.min(at * 2 * LANES),
             out,
             ..self
         };
         let other = Product {
-            panels: other_panels,
-            bias: bias.map(|(_, bias)| bias),
+            panels: Panels {
+                blocks: other_blocks,
+                ..self.panels
+            },
+            start: other_start,
             channels: self.channels.saturating_sub(at * 2 * LANES),
             out: other_out,
             ..self
@@ -163,144 +218,212 @@ impl Kernel for Product<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let depth = self.depth();
-        let passes = depth.div_ceil(DEPTH);
-        let out = self.out.chunks_mut(2 * self.plane);
-        for (index, (panel, out)) in self.panels.chunks_exact(depth).zip(out).enumerate() {
-            let channels = self.channels - index * 2 * LANES;
-            for pass in 0..passes {
-                let stretch = depth * pass / passes..depth * (pass + 1) / passes;
-                let [one, other] = self.inputs;
-                let pass = Pass {
-                    segments: [
-                        one.segment(panel, 0, &stretch),
-                        other.segment(panel, one.depth, &stretch),
-                    ],
-                    bias: self.bias.map(|bias| &bias[index]),
-                    starts: pass == 0,
-                    activation: (pass + 1 == passes).then_some(self.activation),
-                    partial: (channels < 2 * LANES).then_some(channels),
-                    plane: self.plane,
-                };
-                for (tile, rows) in tiles(self.positions) {
-                    by_rows!(rows, run_tile::<L>(l, &pass, out, self.first, tile));
+    fn run<L: Lanes>(mut self, l: L) {
+        let panels = self.parts();
+        let mut panel = 0;
+        while panel < panels {
+            if L::WIDE && panel + 2 <= panels {
+                self.panels::<L, 2>(l, panel);
+                panel += 2;
+            } else {
+                self.panels::<L, 1>(l, panel);
+                panel += 1;
+            }
+        }
+    }
+}
+
+impl Product<'_> {
+    /// The output channels of `P` panels, from `index` on.
+    #[inline(always)]
+    fn panels<L: Lanes, const P: usize>(&mut self, l: L, index: usize) {
+        let (input, plane) = (self.input, self.plane);
+        let Panels { depth, first, .. } = self.panels;
+        let blocks = &self.panels.blocks[index * depth..];
+        let out = &mut self.out[2 * index * plane..];
+        let passes = input.depth.div_ceil(DEPTH);
+        let stretch = |pass: usize| input.depth * pass / passes..input.depth * (pass + 1) / passes;
+        for pass in 0..passes {
+            let ahead = match pass + 1 < passes {
+                true => panels::<P>(blocks, depth, first, stretch(pass + 1)),
+                false => panels::<P>(
+                    blocks.get(P * depth..).unwrap_or_default(),
+                    depth,
+                    first,
+                    stretch(0),
+                ),
+            };
+            let planes = stretch(pass);
+            let run = Pass {
+                octets: &input.octets[planes.start * input.plane..],
+                plane: input.plane,
+                first: input.first,
+                panels: panels::<P>(blocks, depth, first, planes),
+                start: if pass > 0 { Start::Output } else { self.start },
+                index,
+                out_plane: plane,
+            };
+            let mut ahead = Ahead::new(ahead, self.positions);
+            for (tile, rows) in tiles::<L>(self.positions) {
+                ahead.prefetch(l, rows);
+                let at = self.first + tile;
+                by_rows!(rows, run_tile::<L, P>(l, &run, out, tile, at));
+            }
+        }
+        let channels = self.channels - index * 2 * LANES;
+        for (octet, plane) in out.chunks_mut(plane).take(2 * P).enumerate() {
+            let values = &mut plane[self.first..][..self.positions];
+            if self.activation != Activation::Identity {
+                activate_all(l, self.activation, values);
+            }
+            // A weight of 0 times infinity is NaN, which must not reach the next product.
+            let channels = channels.saturating_sub(octet * LANES);
+            if channels < LANES {
+                let one = l.one();
+                for value in values {
+                    *value = one.store(one.first(channels, one.load(value)));
                 }
             }
         }
     }
 }
 
-/// One run over the tiles: a stretch of a panel's blocks.
-struct Pass<'a> {
-    segments: [Segment<'a>; 2],
-    bias: Option<&'a [Octet; 2]>,
-    /// Whether it is the panel's first, which has no sums to go on from.
-    starts: bool,
-    /// On the panel's last.
-    activation: Option<Activation>,
-    /// The panel's output channels, if they are not sixteen.
-    partial: Option<usize>,
-    /// Of the output.
-    plane: usize,
+/// The blocks that belong to `planes` of the input in each of the first `P` panels, or none of a panel
+/// that is not there.
+#[inline(always)]
+fn panels<const P: usize>(
+    blocks: &[Block],
+    depth: usize,
+    first: usize,
+    planes: Range<usize>,
+) -> [&[Block]; P] {
+    std::array::from_fn(|p| {
+        let from = p * depth + first;
+        blocks
+            .get(from + planes.start..from + planes.end)
+            .unwrap_or_default()
+    })
 }
 
-/// Blocks of one input.
-struct Segment<'a> {
+/// Weights that the tiles after these want: from the third-level cache or from memory they come too
+/// late if nobody asks before.
+pub struct Ahead<'a, const P: usize> {
+    panels: [&'a [Block]; P],
+    positions: usize,
+}
+
+impl<'a, const P: usize> Ahead<'a, P> {
+    /// As many of each panel, to be asked for in the course of `positions`.
+    pub fn new(panels: [&'a [Block]; P], positions: usize) -> Self {
+        Self { panels, positions }
+    }
+
+    /// Asks for those that the share of `rows` positions comes to.
+    #[inline(always)]
+    pub fn prefetch<L: Lanes>(&mut self, l: L, rows: usize) {
+        for panel in &mut self.panels {
+            let count = (panel.len() * rows)
+                .div_ceil(self.positions)
+                .min(panel.len());
+            let (blocks, rest) = panel.split_at(count);
+            for line in blocks.as_flattened() {
+                l.prefetch(line);
+            }
+            *panel = rest;
+        }
+        self.positions = self.positions.saturating_sub(rows).max(1);
+    }
+}
+
+/// One run over the tiles: a stretch of the blocks of `P` panels.
+struct Pass<'a, const P: usize> {
     octets: &'a [Octet],
     plane: usize,
     first: usize,
-    blocks: &'a [Block],
-}
-
-impl<'a> Input<'a> {
-    /// What of `stretch` belongs to this input, whose blocks begin at `offset` of the panel.
-    fn segment(self, panel: &'a [Block], offset: usize, stretch: &Range<usize>) -> Segment<'a> {
-        let clamp = |block: usize| block.clamp(offset, offset + self.depth);
-        let (begin, end) = (clamp(stretch.start), clamp(stretch.end));
-        Segment {
-            octets: &self.octets[(begin - offset) * self.plane..],
-            plane: self.plane,
-            first: self.first,
-            blocks: &panel[begin..end],
-        }
-    }
+    panels: [&'a [Block]; P],
+    start: Start<'a>,
+    /// The first of the panels.
+    index: usize,
+    out_plane: usize,
 }
 
 #[inline(always)]
-fn run_tile<L: Lanes, const R: usize>(
+fn run_tile<L: Lanes, const R: usize, const P: usize>(
     l: L,
-    pass: &Pass<'_>,
+    pass: &Pass<'_, P>,
     out: &mut [Octet],
-    first: usize,
     tile: usize,
+    at: usize,
 ) {
-    // The second plane is missing where the last panel has no more than eight channels.
-    let (left, right) = out.split_at_mut(pass.plane.min(out.len()));
-    let at = first + tile;
-    let mut sums = match (pass.starts, pass.bias) {
-        (false, _) if right.is_empty() => [load(l, left, at), [l.splat(0.0); R]],
-        (false, _) => [load(l, left, at), load(l, right, at)],
-        (true, Some(bias)) => [[l.load(&bias[0].0); R], [l.load(&bias[1].0); R]],
-        (true, None) => [[l.splat(0.0); R]; 2],
-    };
-    for segment in &pass.segments {
-        let (x, plane) = (segment.octets, segment.plane);
-        accumulate::<L, R>(l, &mut sums, x, plane, segment.first + tile, segment.blocks);
-    }
-    if let Some(activation) = pass.activation {
-        // Not a loop, which is not unrolled where it holds so much: with an index that is not
-        // constant, the sums would have to lie in memory.
-        let [left, right] = sums;
-        sums = [
-            activate(l, activation, left),
-            activate(l, activation, right),
-        ];
-        // A weight of 0 times infinity is NaN, which must not reach the next product.
-        if let Some(channels) = pass.partial {
-            sums = first_channels::<L, R>(l, channels, sums);
+    let two = l.two();
+    let mut sums = [[two.splat(0.0); R]; P];
+    match pass.start {
+        Start::Zero => {}
+        Start::Bias(bias) => {
+            for p in 0..P {
+                sums[p] = [two.load(&bias[pass.index + p]); R];
+            }
+        }
+        Start::Sums(from) => {
+            for p in 0..P {
+                let panel = pass.index + p;
+                sums[p] = load_halves(l, from.octets, from.plane, panel, from.first + tile);
+            }
+        }
+        Start::Output => {
+            for p in 0..P {
+                sums[p] = load_halves(l, out, pass.out_plane, p, at);
+            }
         }
     }
-    store(l, left, at, sums[0]);
-    if !right.is_empty() {
-        store(l, right, at, sums[1]);
+    let first = pass.first + tile;
+    accumulate::<L, R, P>(l, &mut sums, pass.octets, pass.plane, first, pass.panels);
+    for p in 0..P {
+        let out = &mut out[2 * p * pass.out_plane..];
+        let (left, right) = out.split_at_mut(pass.out_plane.min(out.len()));
+        store_halves(l, [left, right], at, sums[p]);
     }
 }
 
-/// The first `channels` of sixteen, and 0 for the others.
+/// The octets from `at` on of the two planes of a panel, of which the second may be missing.
 #[inline(always)]
-pub fn first_channels<L: Lanes, const R: usize>(
+fn load_halves<L: Lanes, const R: usize>(
     l: L,
-    channels: usize,
-    mut sums: Sums<L, R>,
-) -> Sums<L, R> {
-    let [left, right] = &mut sums;
-    for sum in left {
-        *sum = l.first(channels, *sum);
+    octets: &[Octet],
+    plane: usize,
+    panel: usize,
+    at: usize,
+) -> [Two<L>; R] {
+    let (one, two) = (l.one(), l.two());
+    let octets = &octets[2 * panel * plane..];
+    let left = load::<_, R>(one, &octets[at..]);
+    let mut right = left;
+    if octets.len() > plane {
+        right = load(one, &octets[plane + at..]);
     }
-    for sum in right {
-        *sum = l.first(channels.saturating_sub(LANES), *sum);
-    }
-    sums
-}
-
-/// What a plane holds from `first` on.
-#[inline(always)]
-pub fn load<L: Lanes, const R: usize>(l: L, plane: &[Octet], first: usize) -> Line<L, R> {
-    let octets: &[Octet; R] = plane[first..].first_chunk().expect("a tile's line");
-    let mut line = [l.splat(0.0); R];
+    let mut line = [two.splat(0.0); R];
     for r in 0..R {
-        line[r] = l.load(&octets[r].0);
+        line[r] = l.join([left[r], right[r]]);
     }
     line
 }
 
-/// The reverse of [`load`].
+/// Stores the octets of `line` from `at` on of two planes, of which the second may be missing.
 #[inline(always)]
-pub fn store<L: Lanes, const R: usize>(l: L, plane: &mut [Octet], first: usize, line: Line<L, R>) {
-    let octets: &mut [Octet; R] = plane[first..].first_chunk_mut().expect("a tile's line");
+pub fn store_halves<L: Lanes, const R: usize>(
+    l: L,
+    [left, right]: [&mut [Octet]; 2],
+    at: usize,
+    line: [Two<L>; R],
+) {
+    let one = l.one();
+    let mut halves = [[one.splat(0.0); R]; 2];
     for r in 0..R {
-        octets[r] = Octet(l.store(line[r]));
+        [halves[0][r], halves[1][r]] = l.halves(line[r]);
+    }
+    store(one, &mut left[at..], halves[0]);
+    if !right.is_empty() {
+        store(one, &mut right[at..], halves[1]);
     }
 }
 
@@ -316,23 +439,24 @@ impl Kernel for Pack<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
+        let one = l.one();
         for (k, block) in self.blocks.iter_mut().enumerate() {
             let from = k * LANES;
             for half in 0..2 {
-                let mut rows = [l.splat(0.0); LANES];
+                let mut rows = [one.splat(0.0); LANES];
                 for (row, values) in rows.iter_mut().zip(&self.rows[half * LANES..]) {
                     let values = values.get(from..).unwrap_or(&[]);
                     *row = match values.first_chunk() {
-                        Some(eight) => l.load(eight),
+                        Some(eight) => one.load(&Octet(*eight)),
                         None => {
-                            let mut part = [0.0; LANES];
-                            part[..values.len()].copy_from_slice(values);
-                            l.load(&part)
+                            let mut part = Octet::ZERO;
+                            part.0[..values.len()].copy_from_slice(values);
+                            one.load(&part)
                         }
                     };
                 }
                 for (line, column) in block.iter_mut().zip(l.transpose(rows)) {
-                    line[half] = Octet(l.store(column));
+                    line.0[half] = one.store(column);
                 }
             }
         }
@@ -351,7 +475,7 @@ pub fn pack_transposed(
     for row in 0..rows {
         let line = &values[row * stride..][..columns];
         let to = &mut blocks[row / LANES][row % LANES];
-        for (octet, part) in to.iter_mut().zip(line.chunks(LANES)) {
+        for (octet, part) in to.0.iter_mut().zip(line.chunks(LANES)) {
             octet.0[..part.len()].copy_from_slice(part);
         }
     }

@@ -6,23 +6,19 @@ use std::hint::black_box;
 use crate::depthwise::Map;
 use crate::gates::{GateState, Gates};
 use crate::instructions::Instructions;
-use crate::lanes::{Kernel, LANES, Lanes, Octet};
+use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors};
 use crate::pack::{Packed, Weights};
 use crate::plan::Plan;
-use crate::product::{Input, Product};
-
-/// Sums of a full tile of the kernels, six positions by two octets.
-const SUMS: usize = 12;
+use crate::product::{Input, Panels, Product, Start};
 
 /// Does `count` multiply-accumulates, rounded up to whole turns of the loop, between registers
 /// alone: as many sums as a tile of the kernels has, and neither a load nor a store.
 pub fn multiply_adds(count: u64) {
-    let turns = count.div_ceil((SUMS * LANES) as u64);
-    Instructions::best().run(MultiplyAdds { turns });
+    Instructions::best().run(MultiplyAdds { count });
 }
 
 struct MultiplyAdds {
-    turns: u64,
+    count: u64,
 }
 
 impl Kernel for MultiplyAdds {
@@ -30,25 +26,36 @@ impl Kernel for MultiplyAdds {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        // Equal sums would be computed once: the compiler may not know that these are.
-        let start = black_box([Octet::ZERO; SUMS]);
-        let [x, weight] = black_box([1.0, 1e-6]);
-        let (x, weight) = (l.splat(x), l.splat(weight));
-        let mut sums = [l.splat(0.0); SUMS];
-        for i in 0..SUMS {
-            sums[i] = l.load(&start[i].0);
+        if L::WIDE {
+            turns::<L, 24>(l, self.count);
+        } else {
+            turns::<L, 6>(l, self.count);
         }
-        for _ in 0..self.turns {
-            for sum in &mut sums {
-                *sum = l.mul_add(x, weight, *sum);
-            }
-        }
-        let mut end = [Octet::ZERO; SUMS];
-        for i in 0..SUMS {
-            end[i] = Octet(l.store(sums[i]));
-        }
-        black_box(end);
     }
+}
+
+/// With `N` sums of two octets.
+#[inline(always)]
+fn turns<L: Lanes, const N: usize>(l: L, count: u64) {
+    let two = l.two();
+    // Equal sums would be computed once: the compiler may not know that these are.
+    let start = black_box([[Octet::ZERO; 2]; N]);
+    let [x, weight] = black_box([1.0, 1e-6]);
+    let (x, weight) = (two.splat(x), two.splat(weight));
+    let mut sums = [two.splat(0.0); N];
+    for n in 0..N {
+        sums[n] = two.load(&start[n]);
+    }
+    for _ in 0..count.div_ceil((N * 2 * LANES) as u64) {
+        for sum in &mut sums {
+            *sum = two.mul_add(x, weight, *sum);
+        }
+    }
+    let mut end = [[Octet::ZERO; 2]; N];
+    for n in 0..N {
+        end[n] = two.store(sums[n]);
+    }
+    black_box(end);
 }
 
 /// The two pointwise convolutions of a step of the default cell, batch 1, on one thread: bottleneck
@@ -122,20 +129,30 @@ impl Pointwise {
     /// Runs the convolution to the bottleneck.
     pub fn bottleneck(&mut self) {
         let plan = &self.plan;
-        self.instructions.run(Product {
-            inputs: [
-                planes(plan, &self.input, plan.input_octets()),
-                planes(plan, &self.hidden, plan.hidden_octets()),
-            ],
-            panels: &self.packed.bottleneck,
-            bias: Some(&self.packed.bottleneck_bias),
-            activation: plan.bottleneck_activation,
-            channels: plan.hidden,
-            out: &mut self.bottleneck,
-            plane: plan.area(),
-            first: 0,
-            positions: plan.area(),
-        });
+        let blocks = &self.packed.bottleneck;
+        let mut product = |input: Input<'_>, first, start| {
+            let depth = plan.input_octets() + plan.hidden_octets();
+            self.instructions.run(Product {
+                input,
+                panels: Panels {
+                    blocks,
+                    depth,
+                    first,
+                },
+                start,
+                activation: plan.bottleneck_activation,
+                channels: plan.hidden,
+                out: &mut self.bottleneck,
+                plane: plan.area(),
+                first: 0,
+                positions: plan.area(),
+            });
+        };
+        let octets = plan.input_octets();
+        let bias = Start::Bias(&self.packed.bottleneck_bias);
+        product(planes(plan, &self.input, octets), 0, bias);
+        let hidden = planes(plan, &self.hidden, plan.hidden_octets());
+        product(hidden, octets, Start::Output);
         black_box(&self.bottleneck);
     }
 

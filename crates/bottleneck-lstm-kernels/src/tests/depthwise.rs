@@ -128,7 +128,8 @@ fn the_input_is_convolved_for_each_group() {
     for map in maps() {
         for (channels, groups) in [(1, 1), (9, 1), (17, 3), (8, 2)] {
             let (area, taps, octets) = (map.area(), map.kernel * map.kernel, octets(channels));
-            let x = random.values(channels * area);
+            let frames = 1 + random.bits() as usize % 3;
+            let xs = random.values(frames * channels * area);
             let kernels = (0..groups).map(|_| random.values(channels * taps));
             let kernels = kernels.collect::<Vec<_>>();
             let bias = random.values(channels);
@@ -144,11 +145,16 @@ fn the_input_is_convolved_for_each_group() {
                 let mut by_one = None;
                 for team in teams() {
                     let mut gathered = random.octets(octets * reach);
-                    let mut out = random.octets(octets * groups * positions);
+                    let plane = frames * positions;
+                    // All octets, but for the first where there are several.
+                    let first = usize::from(octets > 1);
+                    let mut out = random.octets((octets - first) * groups * plane);
                     team.run(ConvolveInput {
                         map,
                         groups,
-                        x: &x,
+                        xs: &xs,
+                        frames,
+                        octets: first..octets,
                         kernels: &packed,
                         bias: &to_octets(&bias, 1),
                         rows: rows.clone(),
@@ -160,13 +166,16 @@ fn the_input_is_convolved_for_each_group() {
                     }
                     assert_eq!(Some(bits(&out)), by_one, "{team:?} shares out differently");
                     for (group, kernels) in kernels.iter().enumerate() {
-                        for (channel, bias) in bias.iter().enumerate() {
-                            let plane = channel / LANES * groups + group;
-                            for position in 0..positions {
-                                let from = rows.start * map.width + position;
-                                let mut sum = convolved(map, &x, kernels, channel, from);
-                                sum.add(*bias, 1.0);
-                                sum.check(out[plane * positions + position].0[channel % LANES]);
+                        for (channel, bias) in bias.iter().enumerate().skip(first * LANES) {
+                            let to = (channel / LANES - first) * groups + group;
+                            for (frame, x) in xs.chunks_exact(channels * area).enumerate() {
+                                for position in 0..positions {
+                                    let from = rows.start * map.width + position;
+                                    let mut sum = convolved(map, x, kernels, channel, from);
+                                    sum.add(*bias, 1.0);
+                                    let at = to * plane + frame * positions + position;
+                                    sum.check(out[at].0[channel % LANES]);
+                                }
                             }
                         }
                     }

@@ -2,7 +2,7 @@
 
 use crate::Activation;
 use crate::instructions::Instructions;
-use crate::lanes::{Kernel, LANES, Lanes};
+use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors};
 use crate::math::{activate, differentiate, sigmoid};
 
 #[derive(Clone, Copy)]
@@ -18,12 +18,14 @@ impl Kernel for Apply {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> Self::Output {
-        let x = [l.load(&self.1)];
+        // Two octets at a time, one of which holds what must not reach the other.
+        let v = l.two();
+        let x = [v.load(&[Octet(self.1), Octet([f32::NAN; LANES])])];
         let [y] = match self.0 {
-            Function::Sigmoid => sigmoid(l, x),
-            Function::Activation(activation) => activate(l, activation, x),
+            Function::Sigmoid => sigmoid(v, x),
+            Function::Activation(activation) => activate(v, activation, x),
         };
-        l.store(y)
+        v.store(y)[0].0
     }
 }
 
@@ -133,7 +135,9 @@ impl Kernel for Differentiate {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> Self::Output {
-        l.store(differentiate(l, self.0, l.splat(self.1), l.splat(3.0)))
+        let v = l.one();
+        v.store(differentiate(v, self.0, v.splat(self.1), v.splat(3.0)))
+            .0
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Random, Sum, at, bits, teams, to_octets};
 use crate::instructions::Instructions;
 use crate::lanes::{LANES, Octet};
 use crate::octets::octets;
-use crate::product::{Block, EMPTY, Input, Pack, Product, pack_transposed};
+use crate::product::{Block, EMPTY, Input, Pack, Panels, Product, Start, pack_transposed};
 use crate::share::Team;
 
 /// One product, with dense operands.
@@ -84,7 +84,12 @@ impl Case {
     fn run(&self, team: Team, activation: Activation, before: &[Octet]) -> Vec<Octet> {
         let planes = [0, 1].map(|input| to_octets(&self.inputs[input], self.plane(input)));
         let inputs = [0, 1].map(|input| match self.channels[input] {
-            0 => Input::NONE,
+            0 => Input {
+                octets: &[],
+                plane: 0,
+                first: 0,
+                depth: 0,
+            },
             _ => Input {
                 octets: &planes[input],
                 plane: self.plane(input),
@@ -93,18 +98,58 @@ impl Case {
             },
         });
         let bias = self.packed_bias();
+        let start = bias.as_deref().map_or(Start::Zero, Start::Bias);
+        let panels = self.panels(team.instructions);
+        let [one, other] = self.depth();
         let mut out = before.to_vec();
-        team.run(Product {
-            inputs,
-            panels: &self.panels(team.instructions),
-            bias: bias.as_deref(),
+        let mut run = |input: Input<'_>, first, start, activation| {
+            team.run(Product {
+                input,
+                panels: Panels {
+                    blocks: &panels,
+                    depth: one + other,
+                    first,
+                },
+                start,
+                activation,
+                channels: self.outputs,
+                out: &mut out,
+                plane: self.plane(2),
+                first: FIRST[2],
+                positions: self.positions,
+            });
+            out.clone()
+        };
+        if other == 0 {
+            return run(inputs[0], 0, start, activation);
+        }
+        // The other input goes on from what the output holds, or from a copy of it.
+        let sums = run(inputs[0], 0, start, Activation::Identity);
+        let from_sums = Start::Sums(Input {
+            octets: &sums,
+            plane: self.plane(2),
+            first: FIRST[2],
+            depth: octets(self.outputs),
+        });
+        let out = run(inputs[1], one, Start::Output, activation);
+        let mut again = sums.clone();
+        let all = Product {
+            input: inputs[1],
+            panels: Panels {
+                blocks: &panels,
+                depth: one + other,
+                first: one,
+            },
+            start: from_sums,
             activation,
             channels: self.outputs,
-            out: &mut out,
+            out: &mut again,
             plane: self.plane(2),
             first: FIRST[2],
             positions: self.positions,
-        });
+        };
+        team.run(all);
+        assert_eq!(bits(&out), bits(&again), "{team:?} starts differently");
         out
     }
 
