@@ -18,7 +18,7 @@ pub struct Map {
 
 /// The kernel sizes that are compiled.
 pub fn covers(kernel: usize) -> bool {
-    matches!(kernel, 1 | 3 | 5 | 7)
+    matches!(kernel, 1 | 3 | 5)
 }
 
 /// Calls `$function::<L, K>(arguments)` with `K` of `$kernel`.
@@ -28,7 +28,6 @@ macro_rules! by_kernel {
             1 => $function::<$lanes, 1>($($argument),*),
             3 => $function::<$lanes, 3>($($argument),*),
             5 => $function::<$lanes, 5>($($argument),*),
-            7 => $function::<$lanes, 7>($($argument),*),
             other => unreachable!("no kernel of size {other} reaches the kernels"),
         }
     };
@@ -114,8 +113,6 @@ fn convolve<L: Lanes, const K: usize>(
             let (begin, first) = (at + columns.start - reach, columns.start);
             let out = &mut out[at];
             match columns.len() {
-                6 => partial::<L, K, 6>(l, lines, kernel, bias, begin, first, out),
-                5 => partial::<L, K, 5>(l, lines, kernel, bias, begin, first, out),
                 4 => partial::<L, K, 4>(l, lines, kernel, bias, begin, first, out),
                 3 => partial::<L, K, 3>(l, lines, kernel, bias, begin, first, out),
                 2 => partial::<L, K, 2>(l, lines, kernel, bias, begin, first, out),

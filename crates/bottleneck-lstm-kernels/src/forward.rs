@@ -26,7 +26,13 @@ fn band_octets(instructions: Instructions) -> usize {
 
 /// Positions whose input is projected together, if that many steps are at hand: the weights are read
 /// once for all of them.
-const TOGETHER: usize = 400;
+const AHEAD: usize = 400;
+
+/// Octets of the input that are multiplied together: for several threads, which wait for each other
+/// each time, more.
+fn together(team: Team) -> usize {
+    DEPTH * team.threads
+}
 
 /// Positions below which a band would have the weights read again too often.
 const SHORT_BAND: usize = 96;
@@ -95,7 +101,7 @@ impl Bands {
         let band = plan.band(team);
         let frames = match band < plan.map.height {
             true => 1,
-            false => (TOGETHER / plan.area()).clamp(1, plan.time.max(1)),
+            false => (AHEAD / plan.area()).clamp(1, plan.time.max(1)),
         };
         // The gates of the last band make up for what the others were behind.
         let rows = |more: usize| (band + more).min(plan.map.height) * width;
@@ -104,7 +110,7 @@ impl Bands {
         } else {
             0
         };
-        let octets = plan.input_octets().min(DEPTH);
+        let octets = plan.input_octets().min(together(team));
         Self {
             rows: band,
             frames,
@@ -130,8 +136,9 @@ impl Bands {
         let xs = &xs[..frames * plan.frame()];
         let positions = frames * rows.len() * plan.map.width;
         // So many octets at a time that they are still in cache when they are multiplied.
-        for first in (0..octets).step_by(DEPTH) {
-            let count = DEPTH.min(octets - first);
+        let together = together(team);
+        for first in (0..octets).step_by(together) {
+            let count = together.min(octets - first);
             let input = &mut self.input[..count * groups * positions];
             team.run(ConvolveInput {
                 map: plan.map,
@@ -212,6 +219,36 @@ impl State {
     }
 }
 
+/// Where the outputs of a video go, `[time, output, area]`: a slice, or the end of a vector.
+///
+/// A vector's memory is cleared frame by frame, just before it is written to. To clear all of it
+/// beforehand is to wait for memory twice.
+pub trait Outputs {
+    /// Panics unless there is room for `values` in all.
+    fn check(&self, _values: usize) {}
+
+    /// Room for frame `t`, of `size` values.
+    fn frame(&mut self, t: usize, size: usize) -> &mut [f32];
+}
+
+impl Outputs for [f32] {
+    fn check(&self, values: usize) {
+        assert_eq!(self.len(), values, "values of the output");
+    }
+
+    fn frame(&mut self, t: usize, size: usize) -> &mut [f32] {
+        &mut self[t * size..][..size]
+    }
+}
+
+impl Outputs for Vec<f32> {
+    fn frame(&mut self, _t: usize, size: usize) -> &mut [f32] {
+        let begin = self.len();
+        self.resize(begin + size, 0.0);
+        &mut self[begin..]
+    }
+}
+
 /// Runs one video, `xs` of `[time, input, area]`, from `state`, which becomes the last one. Writes
 /// `[time, output, area]` to `outputs`.
 ///
@@ -225,13 +262,12 @@ pub fn run(
     team: Team,
     xs: &[f32],
     state: &mut State,
-    outputs: &mut [f32],
+    outputs: &mut (impl Outputs + ?Sized),
     scratch: &mut Scratch,
 ) {
     check(plan, xs, state, outputs);
     let bottleneck = &mut scratch.bottleneck[..];
-    let outputs = outputs.chunks_exact_mut(plan.area() * plan.output());
-    for (t, output) in outputs.enumerate() {
+    for t in 0..plan.time {
         let mut step = Step {
             plan,
             weights,
@@ -242,7 +278,7 @@ pub fn run(
             convolved: None,
             record: None,
         };
-        step.run(xs, t, output);
+        step.run(xs, t, outputs.frame(t, plan.area() * plan.output()));
     }
 }
 
@@ -258,7 +294,7 @@ pub fn run_taped(
     memory: &Arc<Memory>,
     xs: &[f32],
     state: &mut State,
-    outputs: &mut [f32],
+    outputs: &mut (impl Outputs + ?Sized),
 ) -> Tape {
     check(plan, xs, state, outputs);
     let (time, size) = (plan.time, plan.state_octets());
@@ -274,8 +310,7 @@ pub fn run_taped(
     tape.cells[..size].copy_from_slice(&state.cell);
     tape.hiddens[..size].copy_from_slice(&state.hidden);
     let mut bands = Bands::new(plan, team, memory);
-    let outputs = outputs.chunks_exact_mut(plan.area() * plan.output());
-    for (t, output) in outputs.enumerate() {
+    for t in 0..plan.time {
         let at = t * size..(t + 1) * size;
         let next = (t + 1) * size..(t + 2) * size;
         let mut step = Step {
@@ -294,15 +329,14 @@ pub fn run_taped(
                 hidden: &mut tape.hiddens[next],
             }),
         };
-        step.run(xs, t, output);
+        step.run(xs, t, outputs.frame(t, plan.area() * plan.output()));
     }
     tape
 }
 
-fn check(plan: &Plan, xs: &[f32], state: &State, outputs: &[f32]) {
+fn check(plan: &Plan, xs: &[f32], state: &State, outputs: &(impl Outputs + ?Sized)) {
     assert_eq!(xs.len(), plan.time * plan.frame(), "values of the input");
-    let size = plan.time * plan.area() * plan.output();
-    assert_eq!(outputs.len(), size, "values of the output");
+    outputs.check(plan.time * plan.area() * plan.output());
     for part in [&state.cell, &state.hidden] {
         assert_eq!(part.len(), plan.state_octets(), "octets of the state");
     }

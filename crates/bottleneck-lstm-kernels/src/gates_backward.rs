@@ -271,9 +271,9 @@ impl GatesBackward<'_> {
         let d_forget = a.mul(a.mul(raw, c), a.mul(forget, a.sub(one, forget)));
         let d_candidate = differentiate(a, self.plan.activation, candidate, a.mul(raw, input));
         let gradients = [d_input, d_forget, d_candidate];
-        for gate in 0..3 {
-            store(a, &mut self.gates[gate][at..], [gradients[gate]]);
-            sums.bias[gate] = a.add(sums.bias[gate], gradients[gate]);
+        for (gate, gradient) in gradients.into_iter().enumerate() {
+            store(a, &mut self.gates[gate][at..], [gradient]);
+            sums.bias[gate] = a.add(sums.bias[gate], gradient);
         }
         let mut old = a.mul(raw, forget);
         if let Some([of_input, of_forget, _]) = &mut self.peepholes {
@@ -296,9 +296,9 @@ impl GatesBackward<'_> {
             return;
         }
         if let Some(peepholes) = &mut self.peepholes {
-            for gate in 0..3 {
+            for (gate, peephole) in peepholes.iter_mut().enumerate() {
                 let (pairs, rest) = (sums.pairs.peepholes[gate], sums.rest.peepholes[gate]);
-                add(l, &mut peepholes[gate].sum[octet], pairs, rest);
+                add(l, &mut peephole.sum[octet], pairs, rest);
             }
         }
     }

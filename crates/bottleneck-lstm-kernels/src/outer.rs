@@ -84,10 +84,8 @@ impl Outer<'_> {
         // A few planes of the inputs stay in the first-level cache while all outputs go by.
         let mut input = 0;
         while input < depth {
-            let pairs = (depth - input).div_ceil(2);
-            // Four pairs are better two and two than three and one.
-            let pairs = if pairs == 4 { 2 } else { pairs.min(3) };
-            let pairs = if L::WIDE { pairs } else { 1 };
+            let most = if L::WIDE { 2 } else { 1 };
+            let pairs = (depth - input).div_ceil(2).min(most);
             for (output, sums) in self.sums.chunks_exact_mut(LANES * depth).enumerate() {
                 let tile = |row| Tile {
                     output,
@@ -99,9 +97,9 @@ impl Outer<'_> {
                 let frames = || frames.clone().map(place);
                 let positions = || positions.clone();
                 if L::WIDE {
+                    // Two pairs of inputs leave room in the first-level cache; three would not.
                     let (tile, frames, positions) = (tile(0), frames(), positions());
                     match pairs {
-                        3 => tile.run::<L, 8, 3>(l, frames, positions, sums),
                         2 => tile.run::<L, 8, 2>(l, frames, positions, sums),
                         _ => tile.run::<L, 8, 1>(l, frames, positions, sums),
                     }
@@ -163,14 +161,11 @@ impl Tile {
                 }
             }
         }
-        for r in 0..R {
+        for (r, pairs) in tile.into_iter().enumerate() {
             let line = &mut sums[(self.row + r) * self.depth + self.input..][..octets];
-            for c in 0..C {
-                let halves = l.halves(tile[r][c]);
-                for half in 0..2 {
-                    if let Some(sum) = line.get_mut(2 * c + half) {
-                        *sum = one.store(one.add(one.load(sum), halves[half]));
-                    }
+            for (sums, pair) in line.chunks_mut(2).zip(pairs) {
+                for (sum, value) in sums.iter_mut().zip(l.halves(pair)) {
+                    *sum = one.store(one.add(one.load(sum), value));
                 }
             }
         }

@@ -82,19 +82,22 @@ pub fn tiles<L: Lanes>(positions: usize) -> impl Iterator<Item = (usize, usize)>
 /// Adds what the blocks of `P` panels make of `R` positions from `first` on to `sums`; `x` has a
 /// plane for each block.
 #[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "it counts through several arrays at a time"
+)]
 pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
     l: L,
     sums: &mut Sums<L, R, P>,
     x: &[Octet],
     plane: usize,
     first: usize,
-    panels: [&[Block]; P],
+    mut panels: [&[Block]; P],
 ) {
     let two = l.two();
     let depth = panels[0].len();
-    let mut panels = panels;
-    for p in 0..P {
-        panels[p] = &panels[p][..depth];
+    for panel in &mut panels {
+        *panel = &panel[..depth];
     }
     for k in 0..depth {
         let x: &[Octet; R] = x[k * plane + first..]
@@ -360,19 +363,19 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
     match pass.start {
         Start::Zero => {}
         Start::Bias(bias) => {
-            for p in 0..P {
-                sums[p] = [two.load(&bias[pass.index + p]); R];
+            for (sums, bias) in sums.iter_mut().zip(&bias[pass.index..]) {
+                *sums = [two.load(bias); R];
             }
         }
         Start::Sums(from) => {
-            for p in 0..P {
+            for (p, sums) in sums.iter_mut().enumerate() {
                 let panel = pass.index + p;
-                sums[p] = load_halves(l, from.octets, from.plane, panel, from.first + tile);
+                *sums = load_halves(l, from.octets, from.plane, panel, from.first + tile);
             }
         }
         Start::Output => {
-            for p in 0..P {
-                sums[p] = load_halves(l, out, pass.out_plane, p, at);
+            for (p, sums) in sums.iter_mut().enumerate() {
+                *sums = load_halves(l, out, pass.out_plane, p, at);
             }
         }
     }

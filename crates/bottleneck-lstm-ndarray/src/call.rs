@@ -18,24 +18,25 @@ pub(crate) struct Call<B: CpuBackend> {
 }
 
 /// One video of a call.
+#[derive(Clone, Copy)]
 pub(crate) struct Video<'a> {
     pub xs: &'a [f32],
     /// The state at the start, channels first.
     cell: &'a [f32],
     hidden: &'a [f32],
-    pub outputs: &'a mut [f32],
-    /// Of the last cell state, channels first.
-    last: &'a mut [f32],
 }
 
 impl Video<'_> {
     pub(crate) fn start(&self, plan: &Plan, team: Team) -> State {
         State::new(plan, team, self.cell, self.hidden)
     }
+}
 
-    pub(crate) fn finish(&mut self, plan: &Plan, team: Team, state: &State) {
-        plan.scatter(team, state.cell(), self.last);
-    }
+/// The cell state, channels first.
+pub(crate) fn cell(plan: &Plan, team: Team, state: &State) -> Vec<f32> {
+    let mut cell = vec![0.0; plan.state()];
+    plan.scatter(team, state.cell(), &mut cell);
+    cell
 }
 
 impl<B: CpuBackend> Call<B> {
@@ -53,27 +54,19 @@ impl<B: CpuBackend> Call<B> {
         self.plan.time * self.plan.area() * self.plan.output()
     }
 
-    pub(crate) fn videos<'a>(
-        &'a self,
-        outputs: &'a mut [f32],
-        last: &'a mut [f32],
-    ) -> Vec<Video<'a>> {
+    pub(crate) fn videos(&self) -> Vec<Video<'_>> {
         let plan = &self.plan;
         let xs = B::slice(&self.tensors.xs).chunks_exact(plan.time * plan.frame());
         let cells = B::slice(&self.tensors.cell).chunks_exact(plan.state());
         let hiddens = B::slice(&self.tensors.hidden).chunks_exact(plan.state());
-        let outputs = outputs.chunks_exact_mut(self.output_size());
-        let last = last.chunks_exact_mut(plan.state());
         xs.zip(cells.zip(hiddens))
-            .zip(outputs.zip(last))
-            .map(|((xs, (cell, hidden)), (outputs, last))| Video {
-                xs,
-                cell,
-                hidden,
-                outputs,
-                last,
-            })
+            .map(|(xs, (cell, hidden))| Video { xs, cell, hidden })
             .collect()
+    }
+
+    /// Memory for what a video yields, and if it is alone also for the last cell state.
+    pub(crate) fn outputs(&self) -> Vec<f32> {
+        Vec::with_capacity(self.output_size() + self.plan.state())
     }
 
     pub(crate) fn result_shapes(&self) -> [Shape; 2] {
@@ -107,4 +100,14 @@ pub(crate) fn weights<B: CpuBackend>(tensors: &CellTensors<FloatTensor<B>>) -> W
             tensors.peephole_output.as_ref().map(B::slice),
         ]),
     }
+}
+
+/// Puts one part after another.
+pub(crate) fn join(parts: impl IntoIterator<Item = Vec<f32>>) -> Vec<f32> {
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    for part in parts {
+        all.extend_from_slice(&part);
+    }
+    all
 }

@@ -13,7 +13,7 @@ use burn::tensor::{DType, Shape, TensorMetadata};
 
 use crate::CpuRunner;
 use crate::backend::CpuBackend;
-use crate::call::{Call, weights};
+use crate::call::{Call, cell, join, weights};
 use crate::runner::covers_all;
 
 /// Sums that the videos of a batch share: as many can be worked on at a time, and however many
@@ -65,23 +65,26 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
             config.forget_bias,
             self.instructions(),
         );
-        let mut outputs = vec![0.0; call.batch * call.output_size()];
-        let mut last = vec![0.0; call.batch * plan.state()];
-        let videos = call.videos(&mut outputs, &mut last);
-        self.each(call.batch * plan.macs(), videos, |team, mut video| {
+        let outcomes = self.each(call.batch * plan.macs(), call.videos(), |team, video| {
             let mut state = video.start(plan, team);
-            let (xs, outputs, scratch) = (
+            let mut outputs = call.outputs();
+            let scratch = &mut Scratch::new(plan, team, memory);
+            forward::run(
+                plan,
+                &packed,
+                team,
                 video.xs,
-                &mut *video.outputs,
-                &mut Scratch::new(plan, team, memory),
+                &mut state,
+                &mut outputs,
+                scratch,
             );
-            forward::run(plan, &packed, team, xs, &mut state, outputs, scratch);
-            video.finish(plan, team, &state);
+            (outputs, cell(plan, team, &state))
         });
+        let (outputs, cells): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
         let [outputs_shape, last_shape] = call.result_shapes();
         (
-            B::tensor(outputs, outputs_shape),
-            B::tensor(last, last_shape),
+            B::tensor(join(outputs), outputs_shape),
+            B::tensor(join(cells), last_shape),
         )
     }
 
@@ -94,17 +97,17 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let (plan, memory) = (&call.plan, self.memory());
         let weights = weights::<B>(&call.tensors);
         let packed = Packed::new(plan, &weights, config.forget_bias, self.instructions());
-        let split = call.batch * call.output_size();
-        let mut both = vec![0.0; split + call.batch * plan.state()];
-        let (outputs, last) = both.split_at_mut(split);
-        let videos = call.videos(outputs, last);
-        let tapes = self.each(call.batch * plan.macs(), videos, |team, mut video| {
+        let videos = call.videos();
+        let outcomes = self.each(call.batch * plan.macs(), videos, |team, video| {
             let mut state = video.start(plan, team);
-            let (xs, outputs) = (video.xs, &mut *video.outputs);
-            let tape = forward::run_taped(plan, &packed, team, memory, xs, &mut state, outputs);
-            video.finish(plan, team, &state);
-            tape
+            let (xs, mut outputs) = (video.xs, call.outputs());
+            let tape =
+                forward::run_taped(plan, &packed, team, memory, xs, &mut state, &mut outputs);
+            ((outputs, cell(plan, team, &state)), tape)
         });
+        let (results, tapes): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
+        let (outputs, cells): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+        let both = join(outputs.into_iter().chain(cells));
         let recorded = Recorded {
             plan: plan.clone(),
             packed,

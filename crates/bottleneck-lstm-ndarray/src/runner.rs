@@ -16,7 +16,7 @@ use crate::threads;
 
 /// Runs a [`BottleneckLstm`] on the CPU with fused kernels, forward and backward.
 ///
-/// It covers every variant in `f32` with kernels of 1, 3, 5 or 7, on `NdArray` and `Flex` and on
+/// It covers every variant in `f32` with kernels of 1, 3 or 5, on `NdArray` and `Flex` and on
 /// `Autodiff` of both. Other element types, `f64` among them, and other kernel sizes go to
 /// [`Reference`](bottleneck_lstm::Reference); [`is_fused`](CellRunner::is_fused) says which. The
 /// same input gives the same bits for any number of threads, on the same [`Instructions`].

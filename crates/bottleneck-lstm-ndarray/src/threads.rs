@@ -1,5 +1,8 @@
 //! How many threads a call takes, from rayon's pool.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 /// Multiply-accumulates below which a thread costs more than it brings.
@@ -21,13 +24,48 @@ pub(crate) fn divide(threads: usize, items: usize) -> (usize, usize) {
     (at_a_time, (threads / at_a_time).max(1))
 }
 
+/// How long a thread stays awake for the kernel after next. To wake one up takes the tenth of a
+/// millisecond that a kernel takes.
+const AWAKE: Duration = Duration::from_micros(100);
+
 /// Runs `work` in the pool if it is for several threads, so that the kernels need not enter it one
-/// by one.
+/// by one. The others stay awake meanwhile, even if `work` leaves them idle from time to time.
 pub(crate) fn enter<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     if threads < 2 {
         return work();
     }
-    rayon::join(work, || ()).0
+    let done = AtomicBool::new(false);
+    rayon::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| stay_awake(&done));
+        }
+        let _done = Done(&done);
+        work()
+    })
+}
+
+/// Sets a flag when it is dropped, be it by a panic.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Takes on what the pool has to do until `done`, or until there was nothing for a while: a thread
+/// that has work of its own to finish may have come here too, and must not wait for ever.
+fn stay_awake(done: &AtomicBool) {
+    let mut idle_since = None;
+    while !done.load(Ordering::Acquire) {
+        if rayon::yield_now() == Some(rayon::Yield::Executed) {
+            idle_since = None;
+        } else if idle_since.get_or_insert_with(Instant::now).elapsed() > AWAKE {
+            return;
+        } else {
+            std::hint::spin_loop();
+        }
+    }
 }
 
 /// Calls `run` on every item, `threads` at a time. Results come in the order of the items.

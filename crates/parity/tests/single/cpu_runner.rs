@@ -10,6 +10,12 @@ use parity::fixture::Fixture;
 
 parity::suite!(ndarray, NdArray, CpuRunner::new());
 parity::suite!(flex, Flex, CpuRunner::new());
+// On a machine with more, and with as much.
+parity::suite!(
+    avx2,
+    Flex,
+    CpuRunner::new().with_instructions(Instructions::Avx2)
+);
 parity::suite!(
     portable,
     Flex,
