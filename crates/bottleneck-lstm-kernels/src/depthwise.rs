@@ -6,7 +6,7 @@ use crate::lanes::{LANES, Lanes, Octet, Vectors, load, store};
 use crate::octets::octets;
 
 /// The map that a convolution runs over.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Map {
     /// Rows.
     pub height: usize,

@@ -17,7 +17,7 @@ pub enum Activation {
 }
 
 /// The sizes and the variant of one call, which the kernels rely on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Steps, `T`.
     pub time: usize,

@@ -59,12 +59,9 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
     ) -> (FloatTensor<B>, FloatTensor<B>) {
         let call = Call::<B>::new(config, tensors);
         let (plan, memory) = (&call.plan, self.memory());
-        let packed = Packed::new(
-            plan,
-            &weights::<B>(&call.tensors),
-            config.forget_bias,
-            self.instructions(),
-        );
+        let packed = self
+            .kept()
+            .pack(&call, config.forget_bias, self.instructions());
         let outcomes = self.each(call.batch * plan.macs(), call.videos(), |team, video| {
             let mut state = video.start(plan, team);
             let mut outputs = call.outputs();

@@ -5,6 +5,7 @@
 mod backend;
 mod call;
 mod fused;
+mod kept;
 mod plan;
 mod runner;
 mod stream;

@@ -12,6 +12,7 @@ use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
+use crate::kept::Kept;
 use crate::threads;
 
 /// Runs a [`BottleneckLstm`] on the CPU with fused kernels, forward and backward.
@@ -21,7 +22,9 @@ use crate::threads;
 /// [`Reference`](bottleneck_lstm::Reference); [`is_fused`](CellRunner::is_fused) says which. The
 /// same input gives the same bits for any number of threads, on the same [`Instructions`].
 ///
-/// It keeps the memory that a call has worked in for the next one; clones share it.
+/// It keeps the memory that a call has worked in for the next one, and the weights that it packed
+/// last beside the tensors that they are made of; clones share both. Gradients aside, calls with the
+/// same weights pack them once.
 ///
 /// State smaller than 1e-30 in size becomes 0, so that none decays into denormal numbers.
 ///
@@ -47,6 +50,7 @@ pub struct CpuRunner {
     threads: Option<usize>,
     instructions: Instructions,
     memory: Arc<Memory>,
+    kept: Arc<Kept>,
 }
 
 impl Default for CpuRunner {
@@ -63,6 +67,7 @@ impl CpuRunner {
             threads: None,
             instructions: Instructions::best(),
             memory: Arc::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -99,6 +104,10 @@ impl CpuRunner {
 
     pub(crate) fn memory(&self) -> &Arc<Memory> {
         &self.memory
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(crate) fn team(&self, threads: usize) -> Team {

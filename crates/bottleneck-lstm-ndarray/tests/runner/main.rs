@@ -4,6 +4,7 @@
 mod determinism;
 mod extremes;
 mod fused;
+mod kept;
 mod plain;
 mod stream;
 mod variants;
