@@ -25,17 +25,18 @@ impl Machine {
             system: std::env::consts::OS.to_owned(),
             simd: simd(),
             rustc: rustc().unwrap_or_else(|| "unknown".to_owned()),
-            burn: format!("Burn {BURN}, {FEATURES}"),
+            burn: format!("Burn {BURN}, {FEATURES}{FLEX}"),
             peers,
         }
     }
 }
 
 /// What `cargo xtask bench` was told of stock Burn's features.
-pub const LEAN: &str = if cfg!(feature = "stock") {
-    ""
-} else {
-    " --lean"
+pub const OPTIONS: &str = match (cfg!(feature = "stock"), cfg!(feature = "flex-x86-v4")) {
+    (true, false) => "",
+    (true, true) => " --flex-x86-v4",
+    (false, false) => " --lean",
+    (false, true) => " --lean --flex-x86-v4",
 };
 
 const BURN: &str = "0.21.0";
@@ -43,6 +44,12 @@ const FEATURES: &str = if cfg!(feature = "stock") {
     "default features"
 } else {
     "no default features"
+};
+
+const FLEX: &str = if cfg!(feature = "flex-x86-v4") {
+    ", Flex with x86-v4"
+} else {
+    ""
 };
 
 impl fmt::Display for Machine {

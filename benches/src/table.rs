@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::machine::{LEAN, Machine};
+use crate::machine::{Machine, OPTIONS};
 use crate::rounds::{Spread, Timing};
 use crate::work::{BATCH, Cell, Kind, SEQUENCE, TRAINING, Work};
 
@@ -25,7 +25,7 @@ struct Row {
 
 impl Report {
     pub fn new(machine: Machine, args: impl Iterator<Item = String>) -> Self {
-        let mut command = format!("cargo xtask bench{LEAN}");
+        let mut command = format!("cargo xtask bench{OPTIONS}");
         let args = args.collect::<Vec<_>>();
         if !args.is_empty() {
             let _ = write!(command, " -- {}", args.join(" "));

@@ -14,6 +14,10 @@ pub struct Args {
     #[arg(long)]
     lean: bool,
 
+    /// Stock Flex with the AVX-512 kernels of its matrix products, which its default leaves out
+    #[arg(long)]
+    flex_x86_v4: bool,
+
     /// Passed on to the bench; `-- --help` lists them
     #[arg(last = true)]
     options: Vec<String>,
@@ -29,9 +33,12 @@ enum Mode {
 pub fn run(args: &Args) -> Result<()> {
     let mut bench = cargo();
     bench.env("RAYON_NUM_THREADS", "1");
-    let features = if args.lean { "bench" } else { "stock" };
     bench.args(["run", "--release", "--locked", "--package", "benches"]);
-    bench.args(["--features", features, "--"]);
+    bench.args(["--features", if args.lean { "bench" } else { "stock" }]);
+    if args.flex_x86_v4 {
+        bench.args(["--features", "flex-x86-v4"]);
+    }
+    bench.arg("--");
     if let Some(Mode::Cpu) = args.mode {
         bench.arg("cpu");
     }

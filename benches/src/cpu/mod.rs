@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use self::numbers::Row;
 use self::race::{Race, Task};
-use crate::machine::{LEAN, Machine};
+use crate::machine::{Machine, OPTIONS};
 use crate::rounds::{self, Limits};
 use crate::table;
 use crate::work::{self, Shape};
@@ -109,7 +109,7 @@ impl Report {
 
     fn markdown(&self) -> String {
         let mut text = format!(
-            "Machine: {}. Command: `cargo xtask bench cpu{LEAN}{}`.\n\n",
+            "Machine: {}. Command: `cargo xtask bench cpu{OPTIONS}{}`.\n\n",
             self.machine,
             if self.quick { " -- --quick" } else { "" }
         );

@@ -369,13 +369,13 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
         }
         Start::Sums(from) => {
             for (p, sums) in sums.iter_mut().enumerate() {
-                let panel = pass.index + p;
-                *sums = load_halves(l, from.octets, from.plane, panel, from.first + tile);
+                let planes = panel_planes(from.octets, from.plane, pass.index + p);
+                *sums = load_halves(l, planes, from.first + tile);
             }
         }
         Start::Output => {
             for (p, sums) in sums.iter_mut().enumerate() {
-                *sums = load_halves(l, out, pass.out_plane, p, at);
+                *sums = load_halves(l, panel_planes(out, pass.out_plane, p), at);
             }
         }
     }
@@ -388,25 +388,30 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
     }
 }
 
-/// The octets from `at` on of the two planes of a panel, of which the second may be missing.
+/// The two planes of a panel, of which the second may be missing.
 #[inline(always)]
-fn load_halves<L: Lanes, const R: usize>(
+fn panel_planes(octets: &[Octet], plane: usize, panel: usize) -> [&[Octet]; 2] {
+    let octets = &octets[2 * panel * plane..];
+    let (left, right) = octets.split_at(plane.min(octets.len()));
+    [left, right]
+}
+
+/// The octets from `at` on of two planes, of which the second may be missing.
+#[inline(always)]
+pub fn load_halves<L: Lanes, const R: usize>(
     l: L,
-    octets: &[Octet],
-    plane: usize,
-    panel: usize,
+    [left, right]: [&[Octet]; 2],
     at: usize,
 ) -> [Two<L>; R] {
     let (one, two) = (l.one(), l.two());
-    let octets = &octets[2 * panel * plane..];
-    let left = load::<_, R>(one, &octets[at..]);
-    let mut right = left;
-    if octets.len() > plane {
-        right = load(one, &octets[plane + at..]);
+    let left = load::<_, R>(one, &left[at..]);
+    let mut halves = [left, left];
+    if !right.is_empty() {
+        halves[1] = load(one, &right[at..]);
     }
     let mut line = [two.splat(0.0); R];
     for r in 0..R {
-        line[r] = l.join([left[r], right[r]]);
+        line[r] = l.join([halves[0][r], halves[1][r]]);
     }
     line
 }

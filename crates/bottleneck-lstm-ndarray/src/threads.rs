@@ -35,13 +35,11 @@ pub(crate) fn enter<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
         return work();
     }
     let done = AtomicBool::new(false);
-    rayon::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|_| stay_awake(&done));
-        }
+    let work = || {
         let _done = Done(&done);
         work()
-    })
+    };
+    rayon::join(work, || stay_awake(threads - 1, &done)).0
 }
 
 /// Sets a flag when it is dropped, be it by a panic.
@@ -53,9 +51,14 @@ impl Drop for Done<'_> {
     }
 }
 
-/// Takes on what the pool has to do until `done`, or until there was nothing for a while: a thread
-/// that has work of its own to finish may have come here too, and must not wait for ever.
-fn stay_awake(done: &AtomicBool) {
+/// Has so many `threads` take on what the pool has to do until `done`, or until there was nothing for a
+/// while: a thread that has work of its own to finish may have come here too, and must not wait for
+/// ever.
+fn stay_awake(threads: usize, done: &AtomicBool) {
+    if threads > 1 {
+        rayon::join(|| stay_awake(1, done), || stay_awake(threads - 1, done));
+        return;
+    }
     let mut idle_since = None;
     while !done.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(rayon::Yield::Executed) {
