@@ -11,9 +11,7 @@ use crate::Plan;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
 use crate::math::{activate, sigmoid};
 use crate::octets::scatter;
-use crate::product::{
-    Ahead, Block, DEPTH, Input, accumulate, by_rows, load_halves, store_halves, tiles,
-};
+use crate::product::{Ahead, Block, Input, accumulate, by_rows, store_halves, tiles};
 use crate::share::Share;
 
 /// State below this size becomes 0: it has no effect, and would decay into denormal numbers, which
@@ -183,34 +181,24 @@ impl Kernel for Gates<'_> {
             let Range { start, end } = self.positions;
             let next = (octet + 1) * 2 * depth;
             let next = self.weights.panels.get(next..next + 2 * depth);
-            // Panels and input of a tile fit the first-level cache together.
-            let passes = depth.div_ceil(if L::WIDE { DEPTH / 2 } else { DEPTH });
-            let mut ahead = Ahead::new([next.unwrap_or_default()], (end - start) * passes);
+            let mut ahead = Ahead::new([next.unwrap_or_default()], end - start);
             for first in (start..end).step_by(BLOCK) {
                 let count = BLOCK.min(end - first);
                 let x = Input {
                     first: self.convolved.first + (first - start),
                     ..self.convolved
                 };
-                for pass in 0..passes {
-                    let planes = depth * pass / passes..depth * (pass + 1) / passes;
-                    if L::WIDE {
+                if L::WIDE {
+                    for (tile, rows) in tiles::<L>(count) {
+                        ahead.prefetch(l, rows);
+                        by_rows!(rows, sum_pairs::<L, 2>(l, x, panels, bias, &mut sums, tile));
+                    }
+                } else {
+                    ahead.prefetch(l, count);
+                    let pairs = sums.chunks_exact_mut(2).zip(panels.chunks_exact(depth));
+                    for ((sums, panel), bias) in pairs.zip(bias.chunks_exact(2)) {
                         for (tile, rows) in tiles::<L>(count) {
-                            ahead.prefetch(l, rows);
-                            let (panels, sums) = (Pairs { panels, bias }, &mut sums[..]);
-                            by_rows!(rows, sum_pairs::<L, 2>(l, x, panels, &planes, sums, tile));
-                        }
-                    } else {
-                        ahead.prefetch(l, count);
-                        let pairs = panels.chunks_exact(depth).zip(bias.chunks_exact(2));
-                        for ((panels, bias), sums) in pairs.zip(sums.chunks_exact_mut(2)) {
-                            let panels = Pairs { panels, bias };
-                            for (tile, rows) in tiles::<L>(count) {
-                                by_rows!(
-                                    rows,
-                                    sum_pairs::<L, 1>(l, x, panels, &planes, sums, tile)
-                                );
-                            }
+                            by_rows!(rows, sum_pairs::<L, 1>(l, x, panel, bias, sums, tile));
                         }
                     }
                 }
@@ -223,41 +211,26 @@ impl Kernel for Gates<'_> {
     }
 }
 
-/// The weights of some pairs of gates.
-#[derive(Clone, Copy)]
-struct Pairs<'a> {
-    /// `[pairs, octets of the group]`
-    panels: &'a [Block],
-    /// `[pairs, 2]`
-    bias: &'a [Octet],
-}
-
-/// What some planes of `x` add to the sums of `P` pairs of gates at `R` positions from `tile` on; the
-/// first planes come with the bias.
+/// The sums of `P` pairs of gates at `R` positions from `tile` on.
 #[inline(always)]
 fn sum_pairs<L: Lanes, const R: usize, const P: usize>(
     l: L,
     x: Input<'_>,
-    pairs: Pairs<'_>,
-    planes: &Range<usize>,
+    panels: &[Block],
+    bias: &[Octet],
     out: &mut [[Octet; BLOCK]],
     tile: usize,
 ) {
     let two = l.two();
     let mut sums = [[two.splat(0.0); R]; P];
-    let mut panels: [&[Block]; P] = [&[]; P];
+    let mut pairs: [&[Block]; P] = [&[]; P];
     for p in 0..P {
-        let [left, right] = out[2 * p..].first_chunk().expect("a pair of gates");
-        sums[p] = match planes.start {
-            0 => [two.load(&L::Two::chunks(pairs.bias)[p]); R],
-            _ => load_halves(l, [left, right], tile),
-        };
-        panels[p] = &pairs.panels[p * x.depth..][planes.clone()];
+        sums[p] = [two.load(&L::Two::chunks(bias)[p]); R];
+        pairs[p] = &panels[p * x.depth..][..x.depth];
     }
-    let (octets, first) = (&x.octets[planes.start * x.plane..], x.first + tile);
-    accumulate::<L, R, P>(l, &mut sums, octets, x.plane, first, panels);
+    accumulate::<L, R, P>(l, &mut sums, x.octets, x.plane, x.first + tile, pairs);
     for p in 0..P {
-        let [left, right] = out[2 * p..].first_chunk_mut().expect("a pair of gates");
+        let [left, right] = &mut out[2 * p..].first_chunk_mut().expect("a pair of gates");
         store_halves(l, [left, right], tile, sums[p]);
     }
 }
