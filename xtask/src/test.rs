@@ -15,8 +15,8 @@ pub struct Args {
 /// Runs every test and documentation example that needs nothing but a CPU.
 pub fn run(args: &Args) -> Result<()> {
     println!(
-        "The CPU suite: about 12 minutes on two cores from an empty target folder, more than half \
-         of them to compile Burn; 1.7 GB of disk; the network for the crates that Cargo has not got yet."
+        "The CPU suite: about 9 minutes on two cores from an empty target folder, more than half of \
+         them to compile Burn; 1.7 GB of disk; the network for the crates that Cargo has not got yet."
     );
     let binaries = stage("build", binaries::build)?;
     stage("tests", || binaries::run(&binaries))?;

@@ -118,7 +118,7 @@ pub fn of(task: Task, shape: Shape, quick: bool, peers: &Peers) -> Result<Vec<Co
 fn ndarray_training(shape: Shape, quick: bool) -> Vec<Contestant> {
     let (most, macs) = match quick {
         true => (1, 2_000_000_000),
-        false => (3, 6_000_000_000),
+        false => (3, 16_000_000_000),
     };
     if Task::Training.work(shape).macs() > macs {
         return vec![left_out(NDARRAY)];

@@ -1,5 +1,5 @@
 //! AVX-512, through `pulp`'s safe intrinsics: a value of its type `V4` is the proof that the machine
-//! has its foundation and the extensions that every machine with AVX2's successor has had since 2017.
+//! has its parts F, BW, CD, DQ and VL.
 
 use std::arch::x86_64::{__m512, _CMP_LT_OQ, _MM_HINT_T1};
 

@@ -226,10 +226,10 @@ impl Kernel for Product<'_> {
         let mut panel = 0;
         while panel < panels {
             if L::WIDE && panel + 2 <= panels {
-                self.panels::<L, 2>(l, panel);
+                self.run_panels::<L, 2>(l, panel);
                 panel += 2;
             } else {
-                self.panels::<L, 1>(l, panel);
+                self.run_panels::<L, 1>(l, panel);
                 panel += 1;
             }
         }
@@ -239,7 +239,7 @@ impl Kernel for Product<'_> {
 impl Product<'_> {
     /// The output channels of `P` panels, from `index` on.
     #[inline(always)]
-    fn panels<L: Lanes, const P: usize>(&mut self, l: L, index: usize) {
+    fn run_panels<L: Lanes, const P: usize>(&mut self, l: L, index: usize) {
         let (input, plane) = (self.input, self.plane);
         let Panels { depth, first, .. } = self.panels;
         let blocks = &self.panels.blocks[index * depth..];

@@ -64,11 +64,6 @@ impl<B: CpuBackend> Call<B> {
             .collect()
     }
 
-    /// Memory for what a video yields, and if it is alone also for the last cell state.
-    pub(crate) fn outputs(&self) -> Vec<f32> {
-        Vec::with_capacity(self.output_size() + self.plan.state())
-    }
-
     pub(crate) fn result_shapes(&self) -> [Shape; 2] {
         let Plan {
             time, hidden, map, ..
@@ -100,14 +95,4 @@ pub(crate) fn weights<B: CpuBackend>(tensors: &CellTensors<FloatTensor<B>>) -> W
             tensors.peephole_output.as_ref().map(B::slice),
         ]),
     }
-}
-
-/// Puts one part after another.
-pub(crate) fn join(parts: impl IntoIterator<Item = Vec<f32>>) -> Vec<f32> {
-    let mut parts = parts.into_iter();
-    let mut all = parts.next().unwrap_or_default();
-    for part in parts {
-        all.extend_from_slice(&part);
-    }
-    all
 }

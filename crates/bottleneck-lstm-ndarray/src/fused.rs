@@ -13,7 +13,7 @@ use burn::tensor::{DType, Shape, TensorMetadata};
 
 use crate::CpuRunner;
 use crate::backend::CpuBackend;
-use crate::call::{Call, cell, join, weights};
+use crate::call::{Call, Video, cell, weights};
 use crate::runner::covers_all;
 
 /// Sums that the videos of a batch share: as many can be worked on at a time, and however many
@@ -62,26 +62,17 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let packed = self
             .kept()
             .pack(&call, config.forget_bias, self.instructions());
-        let outcomes = self.each(call.batch * plan.macs(), call.videos(), |team, video| {
+        let run = |team, video: Video<'_>, outputs: &mut Vec<f32>| {
             let mut state = video.start(plan, team);
-            let mut outputs = call.outputs();
             let scratch = &mut Scratch::new(plan, team, memory);
-            forward::run(
-                plan,
-                &packed,
-                team,
-                video.xs,
-                &mut state,
-                &mut outputs,
-                scratch,
-            );
-            (outputs, cell(plan, team, &state))
-        });
-        let (outputs, cells): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
+            forward::run(plan, &packed, team, video.xs, &mut state, outputs, scratch);
+            cell(plan, team, &state)
+        };
+        let (outputs, cells) = self.append(&call, call.batch * call.output_size(), run);
         let [outputs_shape, last_shape] = call.result_shapes();
         (
-            B::tensor(join(outputs), outputs_shape),
-            B::tensor(join(cells), last_shape),
+            B::tensor(outputs, outputs_shape),
+            B::tensor(cells.concat(), last_shape),
         )
     }
 
@@ -94,17 +85,16 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         let (plan, memory) = (&call.plan, self.memory());
         let weights = weights::<B>(&call.tensors);
         let packed = Packed::new(plan, &weights, config.forget_bias, self.instructions());
-        let videos = call.videos();
-        let outcomes = self.each(call.batch * plan.macs(), videos, |team, video| {
+        let run = |team, video: Video<'_>, outputs: &mut Vec<f32>| {
             let mut state = video.start(plan, team);
-            let (xs, mut outputs) = (video.xs, call.outputs());
-            let tape =
-                forward::run_taped(plan, &packed, team, memory, xs, &mut state, &mut outputs);
-            ((outputs, cell(plan, team, &state)), tape)
-        });
-        let (results, tapes): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
-        let (outputs, cells): (Vec<_>, Vec<_>) = results.into_iter().unzip();
-        let both = join(outputs.into_iter().chain(cells));
+            let xs = video.xs;
+            let tape = forward::run_taped(plan, &packed, team, memory, xs, &mut state, outputs);
+            (cell(plan, team, &state), tape)
+        };
+        let values = call.batch * (call.output_size() + plan.state());
+        let (mut both, results) = self.append(&call, values, run);
+        let (cells, tapes): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+        both.extend(cells.into_iter().flatten());
         let recorded = Recorded {
             plan: plan.clone(),
             packed,

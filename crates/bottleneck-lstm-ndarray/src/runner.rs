@@ -12,6 +12,8 @@ use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
+use crate::backend::CpuBackend;
+use crate::call::{Call, Video};
 use crate::kept::Kept;
 use crate::threads;
 
@@ -170,6 +172,40 @@ pub(crate) fn covers_all(config: &BottleneckLstmConfig, dtype: DType) -> bool {
 }
 
 impl CpuRunner {
+    /// Calls `run` on every video of `call`, each time with a vector to append to. Returns what was
+    /// appended, video after video, in a vector with room for `values`, and the results.
+    ///
+    /// Videos that are worked on one by one append to one vector: what several yield has to be
+    /// copied once more.
+    pub(crate) fn append<B: CpuBackend, R: Send>(
+        &self,
+        call: &Call<B>,
+        values: usize,
+        run: impl Fn(Team, Video<'_>, &mut Vec<f32>) -> R + Sync + Send,
+    ) -> (Vec<f32>, Vec<R>) {
+        let mut all = Vec::with_capacity(values);
+        let (videos, threads) = (call.videos(), self.threads(call.batch * call.plan.macs()));
+        let (at_a_time, each) = threads::divide(threads, call.batch);
+        let team = self.team(each);
+        let results = threads::enter(threads, || {
+            if at_a_time < 2 {
+                let one = |video| run(team, video, &mut all);
+                return videos.into_iter().map(one).collect();
+            }
+            let outcomes = threads::map(at_a_time, videos, |video| {
+                let mut own = Vec::with_capacity(call.output_size());
+                let result = run(team, video, &mut own);
+                (own, result)
+            });
+            let append = |(own, result): (Vec<f32>, R)| {
+                all.extend_from_slice(&own);
+                result
+            };
+            outcomes.into_iter().map(append).collect()
+        });
+        (all, results)
+    }
+
     /// Calls `run` on every item of a call of `macs` multiply-accumulates, in its threads.
     pub(crate) fn each<T: Send, R: Send>(
         &self,

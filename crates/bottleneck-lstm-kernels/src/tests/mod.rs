@@ -2,6 +2,7 @@
 //! sizes that do not suit a vector register.
 
 mod depthwise;
+mod forward;
 mod gates;
 mod lanes;
 mod math;
