@@ -67,7 +67,7 @@ fn a_sequence_has_the_bits_of_its_steps() {
     for plan in plans() {
         let (groups, m, taps) = (plan.groups, plan.group(), plan.taps());
         let over_hidden = if plan.depthwise_hidden { m } else { 0 };
-        let owned = Weights {
+        let owned: Weights<Vec<f32>> = Weights {
             depthwise: random.values(groups * (plan.input + over_hidden) * taps),
             depthwise_bias: None,
             bottleneck: random.values(plan.hidden * (plan.input + m)),
