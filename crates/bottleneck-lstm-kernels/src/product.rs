@@ -99,10 +99,10 @@ pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
     for panel in &mut panels {
         *panel = &panel[..depth];
     }
+    let mut at = first;
     for k in 0..depth {
-        let x: &[Octet; R] = x[k * plane + first..]
-            .first_chunk()
-            .expect("a plane for each block");
+        let x: &[Octet; R] = x[at..].first_chunk().expect("a plane for each block");
+        at += plane;
         for i in 0..LANES {
             let mut weights = [two.splat(0.0); P];
             for p in 0..P {
