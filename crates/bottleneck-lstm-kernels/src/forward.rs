@@ -95,10 +95,19 @@ impl State {
 /// A vector's memory is cleared frame by frame, just before it is written to. To clear all of it
 /// beforehand is to wait for memory twice.
 pub trait Outputs {
-    /// Panics unless there is room for `values` in all.
+    /// Looks, before the first frame, whether there is room for `values` in all.
+    ///
+    /// # Panics
+    ///
+    /// If a slice has another number of values.
     fn check(&self, _values: usize) {}
 
-    /// Room for frame `t`, of `size` values.
+    /// Room for frame `t`, of `size` values, `[output, area]`: frames are asked for in their order, each
+    /// once.
+    ///
+    /// # Panics
+    ///
+    /// If a slice is too short for it.
     fn frame(&mut self, t: usize, size: usize) -> &mut [f32];
 }
 

@@ -1,8 +1,8 @@
 //! The gates: their pointwise convolution, and everything from there to the new state.
 //!
 //! One octet of channels after the other, some dozen positions at a time: first the sums of input
-//! gate and candidate, then those of forget gate and output gate, two pairs of sixteen outputs
-//! each, and then, while all of them are in the first-level cache, the new state. Activations are
+//! gate and candidate, then those of forget gate and output gate, two pairs of sixteen outputs, or
+//! both pairs at once where there are registers for them; and then, while all of them are in the first-level cache, the new state. Activations are
 //! long chains of operations; apart from the sums, many positions are under way at a time.
 
 use std::ops::Range;
