@@ -1,15 +1,15 @@
 //! AVX-512, through `pulp`'s safe intrinsics: a value of its type `V4` is the proof that the machine
 //! has its parts F, BW, CD, DQ and VL.
 
-use std::arch::x86_64::{__m512, _CMP_LT_OQ, _MM_HINT_T1};
+use std::arch::x86_64::{__m256, __m512, _CMP_LT_OQ, _MM_HINT_T1};
 
-use pulp::x86::{V3, V4};
+use pulp::x86::V4;
 
 use crate::avx2::transpose;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, One, Two, Vectors};
 
 impl Lanes for V4 {
-    type One = V3;
+    type One = Half;
     type Two = Self;
 
     const WIDE: bool = true;
@@ -28,8 +28,8 @@ impl Lanes for V4 {
         self.vectorize(Call(self, kernel))
     }
     #[inline(always)]
-    fn one(self) -> V3 {
-        *self
+    fn one(self) -> Half {
+        Half(self)
     }
     #[inline(always)]
     fn two(self) -> Self {
@@ -55,6 +55,60 @@ impl Lanes for V4 {
     #[inline(always)]
     fn transpose(self, rows: [One<Self>; LANES]) -> [One<Self>; LANES] {
         transpose(*self, rows)
+    }
+}
+
+/// Vectors of an octet: those of AVX2, but that both divide alike, since it depends on their number
+/// which positions come alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Half(V4);
+
+/// Methods of [`Half`] that are those of `V3`.
+macro_rules! as_avx2 {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($argument: $type),*) -> $result {
+            Vectors::$name(*self.0, $($argument),*)
+        }
+    )*};
+}
+
+impl Vectors for Half {
+    type V = __m256;
+    type Octets = Octet;
+
+    const OCTETS: usize = 1;
+
+    #[inline(always)]
+    fn chunks(octets: &[Octet]) -> &[Octet] {
+        octets
+    }
+    #[inline(always)]
+    fn chunks_mut(octets: &mut [Octet]) -> &mut [Octet] {
+        octets
+    }
+    #[inline(always)]
+    fn quotient(self, a: Self::V, b: Self::V) -> Self::V {
+        let v4 = self.0;
+        let (a, b) = (v4.join([a, a]), v4.join([b, b]));
+        v4.halves(v4.quotient(a, b))[0]
+    }
+    as_avx2! {
+        load(from: &Octet) -> Self::V;
+        store(value: Self::V) -> Octet;
+        splat(value: f32) -> Self::V;
+        repeat(octet: &Octet) -> Self::V;
+        add(a: Self::V, b: Self::V) -> Self::V;
+        sub(a: Self::V, b: Self::V) -> Self::V;
+        mul(a: Self::V, b: Self::V) -> Self::V;
+        div(a: Self::V, b: Self::V) -> Self::V;
+        mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+        at_least(x: Self::V, bound: Self::V) -> Self::V;
+        at_most(x: Self::V, bound: Self::V) -> Self::V;
+        where_less(a: Self::V, b: Self::V, value: Self::V) -> Self::V;
+        unless_less(a: Self::V, b: Self::V, value: Self::V) -> Self::V;
+        abs(x: Self::V) -> Self::V;
+        power_of_two(shifted: Self::V) -> Self::V;
     }
 }
 

@@ -13,6 +13,7 @@ use crate::memory::{Buffer, Memory};
 use crate::octets::{Gather, Scatter};
 use crate::outer::{Frames, Outer, POSITIONS};
 use crate::pack::{Packed, Transposed, part, part_mut, quarters};
+use crate::planes::planes;
 use crate::product::{Block, Input, Panels, Product, Start};
 use crate::share::Team;
 use crate::sums::Sums;
@@ -339,12 +340,14 @@ impl<'a> Backward<'a> {
             if wants_xs {
                 let to = video.gradient[first * plan.frame()..].chunks_exact_mut(plan.frame());
                 for (from, to) in d_xs.chunks_exact(frame).zip(to).take(count) {
-                    let groups = 1;
                     team.instructions.run(Scatter {
-                        groups,
-                        area,
-                        from,
-                        to,
+                        from: Input {
+                            octets: from,
+                            plane: area,
+                            first: 0,
+                            depth: octets,
+                        },
+                        to: planes(to, area),
                     });
                 }
             }
@@ -372,10 +375,7 @@ fn plain<'a>(
         start: Start::Zero,
         activation: Activation::Identity,
         channels,
-        out,
-        plane: plan.area(),
-        first: 0,
-        positions: plan.area(),
+        out: planes(out, plan.area()),
     }
 }
 
@@ -387,8 +387,6 @@ fn whole<'a>(map: Map, x: &'a [Octet], kernels: &'a [Octet], out: &'a mut [Octet
         kernels,
         bias: &[],
         rows: 0..map.height,
-        out,
-        plane: map.area(),
-        first: 0,
+        out: planes(out, map.area()),
     }
 }

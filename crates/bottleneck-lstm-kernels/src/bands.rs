@@ -8,9 +8,9 @@ use crate::Plan;
 use crate::convolve::ConvolveInput;
 use crate::instructions::Instructions;
 use crate::memory::{Buffer, Memory};
-use crate::pack::{Packed, part_mut};
+use crate::pack::Packed;
+use crate::planes::{group, planes};
 use crate::product::{DEPTH, Input, Product, Start};
-use crate::share::Team;
 
 /// Octets that a band of rows may fill, so that they stay in the second-level cache: 192 KiB, or 1.5 MiB
 /// on AVX-512, whose machines have more of it.
@@ -25,12 +25,6 @@ fn band_octets(instructions: Instructions) -> usize {
 /// once for all of them.
 const AHEAD: usize = 400;
 
-/// Octets of the input that are multiplied together: for several threads, which wait for each other
-/// each time, more.
-fn together(team: Team) -> usize {
-    DEPTH * team.threads
-}
-
 /// Positions below which a band would have the weights read again too often.
 const SHORT_BAND: usize = 96;
 
@@ -39,9 +33,9 @@ const SHORT_BAND: usize = 96;
 pub struct Bands {
     /// Rows of a band.
     pub rows: usize,
-    /// Frames whose input is projected together: more than one only if a band is a whole map.
+    /// Frames whose input is projected together: more than one only if a band is all rows.
     pub frames: usize,
-    /// Planes of the input, each with the rows that the band depends on.
+    /// A plane of the input, with the rows that the band depends on.
     gathered: Buffer,
     /// Some octets of the input after their depthwise convolution,
     /// `[octets, groups, frames, positions]`.
@@ -55,12 +49,18 @@ pub struct Bands {
 }
 
 impl Bands {
-    pub fn new(plan: &Plan, team: Team, memory: &Arc<Memory>) -> Self {
+    /// For `height` rows of a map.
+    pub fn new(
+        plan: &Plan,
+        height: usize,
+        instructions: Instructions,
+        memory: &Arc<Memory>,
+    ) -> Self {
         let (width, reach) = (plan.map.width, plan.map.kernel / 2);
-        let band = plan.band(team);
-        let frames = match band < plan.map.height {
+        let band = plan.band(height, instructions);
+        let frames = match band < height {
             true => 1,
-            false => (AHEAD / plan.area()).clamp(1, plan.time.max(1)),
+            false => (AHEAD / (height * width)).clamp(1, plan.time.max(1)),
         };
         // The gates of the last band make up for what the others were behind.
         let rows = |more: usize| (band + more).min(plan.map.height) * width;
@@ -69,11 +69,11 @@ impl Bands {
         } else {
             0
         };
-        let octets = plan.input_octets().min(together(team));
+        let octets = plan.input_octets().min(DEPTH);
         Self {
             rows: band,
             frames,
-            gathered: memory.take(octets * rows(2 * reach)),
+            gathered: memory.take(rows(2 * reach)),
             input: memory.take(octets * plan.groups * frames * rows(0)),
             projected: memory.take(plan.hidden_octets() * frames * rows(0)),
             hidden: memory.take(hidden * rows(0)),
@@ -86,7 +86,7 @@ impl Bands {
         &mut self,
         plan: &Plan,
         weights: &Packed,
-        team: Team,
+        instructions: Instructions,
         xs: &[f32],
         rows: &Range<usize>,
     ) {
@@ -95,11 +95,10 @@ impl Bands {
         let xs = &xs[..frames * plan.frame()];
         let positions = frames * rows.len() * plan.map.width;
         // So many octets at a time that they are still in cache when they are multiplied.
-        let together = together(team);
-        for first in (0..octets).step_by(together) {
-            let count = together.min(octets - first);
+        for first in (0..octets).step_by(DEPTH) {
+            let count = DEPTH.min(octets - first);
             let input = &mut self.input[..count * groups * positions];
-            team.run(ConvolveInput {
+            instructions.run(ConvolveInput {
                 map: plan.map,
                 groups,
                 xs,
@@ -111,29 +110,24 @@ impl Bands {
                 gathered: &mut self.gathered,
                 out: &mut *input,
             });
-            for group in 0..groups {
-                team.run(Product {
+            let size = plan.hidden_octets() * positions;
+            let mut projected = planes(&mut self.projected[..size], positions);
+            for index in 0..groups {
+                instructions.run(Product {
                     input: Input {
-                        octets: &input[group * positions..],
+                        octets: &input[index * positions..],
                         plane: groups * positions,
                         first: 0,
                         depth: count,
                     },
-                    panels: weights.group_bottleneck(plan, group, first),
+                    panels: weights.group_bottleneck(plan, index, first),
                     start: match first {
-                        0 => Start::Bias(weights.group_bottleneck_bias(plan, group)),
+                        0 => Start::Bias(weights.group_bottleneck_bias(plan, index)),
                         _ => Start::Output,
                     },
                     activation: Activation::Identity,
                     channels: plan.group(),
-                    out: part_mut(
-                        &mut self.projected[..plan.hidden_octets() * positions],
-                        groups,
-                        group,
-                    ),
-                    plane: positions,
-                    first: 0,
-                    positions,
+                    out: group(&mut projected, groups, index),
                 });
             }
         }
@@ -141,14 +135,13 @@ impl Bands {
 }
 
 impl Plan {
-    /// Rows of a band. Every thread has a cache of its own, and all wait for each other several times
-    /// a band.
-    fn band(&self, team: Team) -> usize {
+    /// Rows of a band, of `height` in all.
+    fn band(&self, height: usize, instructions: Instructions) -> usize {
         let octets = self.groups * self.input_octets() + 2 * self.hidden_octets();
-        let rows = (band_octets(team.instructions) * team.threads / octets)
+        let rows = (band_octets(instructions) / octets)
             .max(SHORT_BAND)
             .div_ceil(self.map.width);
         // Bands of even heights.
-        self.map.height.div_ceil(self.map.height.div_ceil(rows))
+        height.div_ceil(height.div_ceil(rows))
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::depthwise::Map;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors};
 use crate::octets::gather;
+use crate::planes::{PlanesMut, each, split_planes};
 use crate::share::Share;
 
 /// Turns some octets of the input into octets and convolves them, for each group with kernels of its
@@ -22,7 +23,7 @@ pub struct ConvolveInput<'a> {
     /// Of all octets.
     pub bias: &'a [Octet],
     pub rows: Range<usize>,
-    /// A plane each with the rows that `rows` depend on.
+    /// The rows of a plane that `rows` depend on; one serves all, so that it stays in the first-level cache.
     pub gathered: &'a mut [Octet],
     /// `[octets, groups, frames, positions]`
     pub out: &'a mut [Octet],
@@ -31,40 +32,6 @@ pub struct ConvolveInput<'a> {
 impl ConvolveInput<'_> {
     fn positions(&self) -> usize {
         self.rows.len() * self.map.width
-    }
-
-    /// Octets of the rows that `rows` depend on.
-    fn plane(&self) -> usize {
-        self.map.reach(&self.rows).len() * self.map.width
-    }
-}
-
-impl Share for ConvolveInput<'_> {
-    fn parts(&self) -> usize {
-        self.octets.len()
-    }
-
-    fn split(self, at: usize) -> (Self, Self) {
-        let (plane, positions) = (self.plane(), self.positions());
-        let (gathered, other_gathered) = self.gathered.split_at_mut(at * plane);
-        let size = at * self.groups * self.frames * positions;
-        let (out, other_out) = self.out.split_at_mut(size);
-        let middle = self.octets.start + at;
-        (
-            Self {
-                octets: self.octets.start..middle,
-                gathered,
-                out,
-                rows: self.rows.clone(),
-                ..self
-            },
-            Self {
-                octets: middle..self.octets.end,
-                gathered: other_gathered,
-                out: other_out,
-                ..self
-            },
-        )
     }
 }
 
@@ -76,9 +43,7 @@ impl Kernel for ConvolveInput<'_> {
         let (area, width) = (self.map.area(), self.map.width);
         let (positions, taps) = (self.positions(), self.map.kernel * self.map.kernel);
         let reach = self.map.reach(&self.rows);
-        // One plane serves all, so that it stays in the first-level cache.
-        let plane = self.plane();
-        let gathered = &mut self.gathered[..plane];
+        let gathered = &mut self.gathered[..reach.len() * width];
         let outs = self
             .out
             .chunks_exact_mut(self.groups * self.frames * positions);
@@ -113,10 +78,8 @@ pub struct Convolve<'a> {
     /// `[octets]`, or none.
     pub bias: &'a [Octet],
     pub rows: Range<usize>,
-    /// The rows go to positions from `first` on of planes of `plane` octets.
-    pub out: &'a mut [Octet],
-    pub plane: usize,
-    pub first: usize,
+    /// `[octets, positions of the rows]`
+    pub out: PlanesMut<'a, Octet>,
 }
 
 impl Share for Convolve<'_> {
@@ -129,7 +92,7 @@ impl Share for Convolve<'_> {
         let taps = self.map.kernel * self.map.kernel;
         let (kernels, other_kernels) = self.kernels.split_at(at * taps);
         let (bias, other_bias) = self.bias.split_at(at.min(self.bias.len()));
-        let (out, other_out) = self.out.split_at_mut(at * self.plane);
+        let [out, other_out] = split_planes(self.out, at);
         (
             Self {
                 x,
@@ -154,16 +117,13 @@ impl Kernel for Convolve<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
+    fn run<L: Lanes>(mut self, l: L) {
         let (area, taps) = (self.map.area(), self.map.kernel * self.map.kernel);
-        let positions = self.rows.len() * self.map.width;
         let planes = self
             .x
             .chunks_exact(area)
             .zip(self.kernels.chunks_exact(taps));
-        let out = self.out.chunks_exact_mut(self.plane);
-        for (octet, ((x, kernel), out)) in planes.zip(out).enumerate() {
-            let out = &mut out[self.first..][..positions];
+        for (octet, ((x, kernel), out)) in planes.zip(each(&mut self.out)).enumerate() {
             let bias = Some(self.bias.get(octet).copied().unwrap_or_default());
             self.map
                 .convolve(l, (x, 0), kernel, bias, self.rows.clone(), out);

@@ -1,18 +1,17 @@
 //! The forward pass of one video, with or without a tape.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::Plan;
-use crate::bands::Bands;
-use crate::convolve::Convolve;
-use crate::gates::{GateState, GateTape, Gates, Scale, Scaling};
+use crate::gates::Scaling;
 use crate::lanes::Octet;
 use crate::memory::{Buffer, Memory};
 use crate::octets::{Gather, Scatter};
-use crate::pack::{Packed, part, part_mut, quarters};
-use crate::product::{Input, Product, Start};
+use crate::pack::{Packed, part};
+use crate::planes::{group, planes};
+use crate::product::Input;
 use crate::share::Team;
+use crate::step::{Frame, Record, Step, Strip, strips};
 
 /// What the backward pass needs of the forward pass of one video.
 #[derive(Debug, Clone)]
@@ -39,7 +38,7 @@ pub struct Tape {
 pub struct Scratch {
     /// The bottleneck, `[hidden octets, area]`.
     bottleneck: Buffer,
-    bands: Bands,
+    strips: Vec<Strip>,
 }
 
 impl Scratch {
@@ -47,7 +46,7 @@ impl Scratch {
     pub fn new(plan: &Plan, team: Team, memory: &Arc<Memory>) -> Self {
         Self {
             bottleneck: memory.take(plan.state_octets()),
-            bands: Bands::new(plan, team, memory),
+            strips: strips(plan, team, memory),
         }
     }
 }
@@ -55,8 +54,8 @@ impl Scratch {
 /// The state of one video, `[hidden octets, area]` each.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    cell: Vec<Octet>,
-    hidden: Vec<Octet>,
+    pub(crate) cell: Vec<Octet>,
+    pub(crate) hidden: Vec<Octet>,
 }
 
 impl State {
@@ -79,14 +78,6 @@ impl State {
     /// The hidden state, likewise.
     pub fn hidden(&self) -> &[Octet] {
         &self.hidden
-    }
-
-    /// The part of a group.
-    fn group(&mut self, groups: usize, group: usize) -> GateState<'_> {
-        GateState {
-            cell: part_mut(&mut self.cell, groups, group),
-            hidden: part_mut(&mut self.hidden, groups, group),
-        }
     }
 }
 
@@ -147,18 +138,16 @@ pub fn run(
 ) {
     check(plan, xs, state, outputs);
     let bottleneck = &mut scratch.bottleneck[..];
+    let frame = |t| Frame::new(plan, weights, team, xs, t);
     for t in 0..plan.time {
         let mut step = Step {
-            plan,
-            weights,
-            team,
+            frame: frame(t),
+            strips: &mut scratch.strips,
             state,
-            bands: &mut scratch.bands,
             bottleneck: &mut *bottleneck,
-            convolved: None,
-            record: None,
+            record: Record::default(),
         };
-        step.run(xs, t, outputs.frame(t, plan.area() * plan.output()));
+        step.run(outputs.frame(t, plan.area() * plan.output()));
     }
 }
 
@@ -189,27 +178,26 @@ pub fn run_taped(
     };
     tape.cells[..size].copy_from_slice(&state.cell);
     tape.hiddens[..size].copy_from_slice(&state.hidden);
-    let mut bands = Bands::new(plan, team, memory);
+    let mut strips = strips(plan, team, memory);
+    let frame = |t| Frame::new(plan, weights, team, xs, t);
     for t in 0..plan.time {
         let at = t * size..(t + 1) * size;
         let next = (t + 1) * size..(t + 2) * size;
         let mut step = Step {
-            plan,
-            weights,
-            team,
+            frame: frame(t),
+            strips: &mut strips,
             state,
-            bands: &mut bands,
             bottleneck: &mut tape.bottleneck[at.clone()],
-            convolved: Some(&mut tape.convolved[at.clone()]),
-            record: Some(Record {
+            record: Record {
+                convolved: &mut tape.convolved[at.clone()],
                 gates: &mut tape.gates[t * 4 * size..][..4 * size],
                 raw: tape.raw.get_mut(at).unwrap_or_default(),
                 scaling: &mut tape.scaling[t * plan.groups..][..plan.groups],
                 cell: &mut tape.cells[next.clone()],
                 hidden: &mut tape.hiddens[next],
-            }),
+            },
         };
-        step.run(xs, t, outputs.frame(t, plan.area() * plan.output()));
+        step.run(outputs.frame(t, plan.area() * plan.output()));
     }
     tape
 }
@@ -219,201 +207,6 @@ fn check(plan: &Plan, xs: &[f32], state: &State, outputs: &(impl Outputs + ?Size
     outputs.check(plan.time * plan.area() * plan.output());
     for part in [&state.cell, &state.hidden] {
         assert_eq!(part.len(), plan.state_octets(), "octets of the state");
-    }
-}
-
-/// One step of one video.
-struct Step<'a> {
-    plan: &'a Plan,
-    weights: &'a Packed,
-    team: Team,
-    state: &'a mut State,
-    bands: &'a mut Bands,
-    /// `[hidden octets, area]`
-    bottleneck: &'a mut [Octet],
-    /// Likewise, if it is to be kept.
-    convolved: Option<&'a mut [Octet]>,
-    record: Option<Record<'a>>,
-}
-
-/// What the step leaves in a [`Tape`] besides.
-struct Record<'a> {
-    gates: &'a mut [Octet],
-    raw: &'a mut [Octet],
-    scaling: &'a mut [Scaling],
-    cell: &'a mut [Octet],
-    hidden: &'a mut [Octet],
-}
-
-impl Record<'_> {
-    /// What the gates of a group record.
-    fn group(&mut self, groups: usize, group: usize) -> GateTape<'_> {
-        GateTape {
-            gates: quarters(part_mut(self.gates, groups, group)),
-            raw: part_mut(self.raw, groups, group),
-            cell: part_mut(self.cell, groups, group),
-            hidden: part_mut(self.hidden, groups, group),
-        }
-    }
-}
-
-impl Step<'_> {
-    /// Runs on frame `t` of `xs`, `[time, input, area]`; writes `[output, area]` to `output`.
-    ///
-    /// The map goes by in bands of rows, so that what a band computes is still in cache when it is
-    /// wanted. The gates follow a few rows behind the bottleneck, whose neighbours they look at;
-    /// no bottleneck that is still to come looks at the old hidden state of their rows.
-    fn run(&mut self, xs: &[f32], t: usize, output: &mut [f32]) {
-        let plan = self.plan;
-        let (hidden_output, bottleneck_output) = output.split_at_mut(plan.state());
-        let rows = self.bands.rows;
-        let mut done = 0;
-        for begin in (0..plan.map.height).step_by(rows) {
-            let end = (begin + rows).min(plan.map.height);
-            self.bottleneck(xs, t, begin..end);
-            let ready = match end == plan.map.height {
-                true => end,
-                false => end.saturating_sub(plan.map.kernel / 2),
-            };
-            if done < ready {
-                self.gates(done..ready, hidden_output);
-                done = ready;
-            }
-        }
-        if plan.scale {
-            self.scale(hidden_output);
-        }
-        if plan.output_bottleneck {
-            plan.scatter(self.team, self.bottleneck, bottleneck_output);
-        }
-    }
-
-    /// The bottleneck of some rows.
-    fn bottleneck(&mut self, xs: &[f32], t: usize, rows: Range<usize>) {
-        let (plan, weights, groups) = (self.plan, self.weights, self.plan.groups);
-        let positions = rows.len() * plan.map.width;
-        let first = rows.start * plan.map.width;
-        // Those that were projected together with an earlier frame wait in their places.
-        let frame = t % self.bands.frames;
-        if frame == 0 {
-            let xs = &xs[t * plan.frame()..];
-            self.bands.project(plan, weights, self.team, xs, &rows);
-        }
-        let together = self.bands.frames.min(plan.time - (t - frame));
-        let Bands {
-            projected, hidden, ..
-        } = &mut *self.bands;
-        let projected = &projected[..plan.hidden_octets() * together * positions];
-        let mut over_hidden = Input {
-            octets: &self.state.hidden,
-            plane: plan.area(),
-            first,
-            depth: plan.group_octets(),
-        };
-        if plan.depthwise_hidden {
-            let out = &mut hidden[..plan.hidden_octets() * positions];
-            self.team.run(Convolve {
-                map: plan.map,
-                x: &self.state.hidden,
-                kernels: &weights.hidden_kernels,
-                bias: &[],
-                rows,
-                out: &mut *out,
-                plane: positions,
-                first: 0,
-            });
-            over_hidden = Input {
-                octets: out,
-                plane: positions,
-                first: 0,
-                ..over_hidden
-            };
-        }
-        for group in 0..groups {
-            self.team.run(Product {
-                input: Input {
-                    octets: part(over_hidden.octets, groups, group),
-                    ..over_hidden
-                },
-                panels: weights.group_bottleneck(plan, group, plan.input_octets()),
-                start: Start::Sums(Input {
-                    octets: part(projected, groups, group),
-                    plane: together * positions,
-                    first: frame * positions,
-                    depth: plan.group_octets(),
-                }),
-                activation: plan.bottleneck_activation,
-                channels: plan.group(),
-                out: part_mut(self.bottleneck, groups, group),
-                plane: plan.area(),
-                first,
-                positions,
-            });
-        }
-    }
-
-    /// The gates of some rows, from the bottleneck. Writes the hidden state to `output`.
-    fn gates(&mut self, rows: Range<usize>, output: &mut [f32]) {
-        let (plan, weights, groups) = (self.plan, self.weights, self.plan.groups);
-        let positions = rows.start * plan.map.width..rows.end * plan.map.width;
-        let (convolved, plane, first) = match &mut self.convolved {
-            Some(convolved) => (&mut **convolved, plan.area(), positions.start),
-            None => {
-                let size = plan.hidden_octets() * positions.len();
-                (&mut self.bands.convolved[..size], positions.len(), 0)
-            }
-        };
-        self.team.run(Convolve {
-            map: plan.map,
-            x: self.bottleneck,
-            kernels: &weights.bottleneck_kernels,
-            bias: &[],
-            rows,
-            out: &mut *convolved,
-            plane,
-            first,
-        });
-        let outputs = output.chunks_exact_mut(plan.group() * plan.area());
-        for (group, output) in outputs.enumerate() {
-            self.team.run(Gates {
-                plan,
-                weights: weights.group_gates(plan, group),
-                convolved: Input {
-                    octets: part(convolved, groups, group),
-                    plane,
-                    first,
-                    depth: plan.group_octets(),
-                },
-                state: self.state.group(groups, group),
-                tape: self
-                    .record
-                    .as_mut()
-                    .map(|record| record.group(groups, group)),
-                output,
-                positions: positions.clone(),
-            });
-        }
-    }
-
-    /// Finishes what [`gates`](Self::gates) leave where the cell state is scaled.
-    fn scale(&mut self, output: &mut [f32]) {
-        let (plan, groups) = (self.plan, self.plan.groups);
-        let outputs = output.chunks_exact_mut(plan.group() * plan.area());
-        for (group, output) in outputs.enumerate() {
-            let scaling = self.team.instructions.run(Scale {
-                plan,
-                peepholes: self.weights.group_gates(plan, group).peepholes,
-                state: self.state.group(groups, group),
-                tape: self
-                    .record
-                    .as_mut()
-                    .map(|record| record.group(groups, group)),
-                output,
-            });
-            if let Some(record) = &mut self.record {
-                record.scaling[group] = scaling;
-            }
-        }
     }
 }
 
@@ -431,12 +224,17 @@ impl Plan {
 
     /// The reverse of [`gather`](Self::gather).
     pub fn scatter(&self, team: Team, from: &[Octet], to: &mut [f32]) {
-        let (groups, area) = (self.groups, self.area());
-        team.instructions.run(Scatter {
-            groups,
-            area,
-            from,
-            to,
-        });
+        let mut to = planes(to, self.area());
+        for index in 0..self.groups {
+            team.instructions.run(Scatter {
+                from: Input {
+                    octets: part(from, self.groups, index),
+                    plane: self.area(),
+                    first: 0,
+                    depth: self.group_octets(),
+                },
+                to: group(&mut to, self.groups, index),
+            });
+        }
     }
 }

@@ -5,30 +5,29 @@
 //! both pairs at once where there are registers for them; and then, while all of them are in the first-level cache, the new state. Activations are
 //! long chains of operations; apart from the sums, many positions are under way at a time.
 
-use std::ops::Range;
-
 use crate::Plan;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
 use crate::math::{activate, sigmoid};
 use crate::octets::scatter;
+use crate::planes::{PlanesMut, octet, plane};
 use crate::product::{Ahead, Block, Input, accumulate, by_rows, store_halves, tiles};
-use crate::share::Share;
 
 /// State below this size becomes 0: it has no effect, and would decay into denormal numbers, which
 /// some machines compute with a hundred times slower.
 const NEGLIGIBLE: f32 = 1e-30;
 
-/// The gates and the new state of some octets of one group.
+/// The gates and the new state of one group, at some positions.
 pub struct Gates<'a> {
     pub plan: &'a Plan,
     pub weights: GateWeights<'a>,
     /// The bottleneck after its depthwise convolution, all octets of the group.
     pub convolved: Input<'a>,
-    pub state: GateState<'a>,
-    pub tape: Option<GateTape<'a>>,
+    pub state: GateState<PlanesMut<'a, Octet>>,
+    pub tape: Option<GateTape<PlanesMut<'a, Octet>>>,
     /// Where the hidden state goes, channels first.
-    pub output: &'a mut [f32],
-    pub positions: Range<usize>,
+    pub output: PlanesMut<'a, f32>,
+    /// The first of the positions, where peepholes are at home in theirs.
+    pub first: usize,
 }
 
 /// What belongs to each octet of channels.
@@ -42,111 +41,49 @@ pub struct GateWeights<'a> {
     pub peepholes: Option<[&'a [Octet]; 3]>,
 }
 
-/// The old state, which becomes the new one, `[octets, area]`.
-pub struct GateState<'a> {
-    pub cell: &'a mut [Octet],
-    pub hidden: &'a mut [Octet],
+/// The old state, which becomes the new one: a plane each, or planes.
+pub struct GateState<P> {
+    pub cell: P,
+    pub hidden: P,
 }
 
-/// What the backward pass wants to know, `[octets, area]` each.
-pub struct GateTape<'a> {
+/// What the backward pass wants to know, likewise.
+pub struct GateTape<P> {
     /// Activated: input, forget, candidate, output.
-    pub gates: [&'a mut [Octet]; 4],
+    pub gates: [P; 4],
     /// The new cell state before its activation, where that is not the carried one, else empty.
-    pub raw: &'a mut [Octet],
-    pub cell: &'a mut [Octet],
-    pub hidden: &'a mut [Octet],
+    pub raw: P,
+    pub cell: P,
+    pub hidden: P,
+}
+
+impl GateState<PlanesMut<'_, Octet>> {
+    fn plane(&mut self, octet: usize) -> GateState<&mut [Octet]> {
+        GateState {
+            cell: plane(&mut self.cell, octet),
+            hidden: plane(&mut self.hidden, octet),
+        }
+    }
+}
+
+impl GateTape<PlanesMut<'_, Octet>> {
+    fn plane(&mut self, octet: usize) -> GateTape<&mut [Octet]> {
+        GateTape {
+            gates: self.gates.each_mut().map(|gate| plane(gate, octet)),
+            raw: plane(&mut self.raw, octet),
+            cell: plane(&mut self.cell, octet),
+            hidden: plane(&mut self.hidden, octet),
+        }
+    }
 }
 
 impl<'a> GateWeights<'a> {
-    fn split(self, at: usize, group: usize, pin: usize) -> (Self, Self) {
-        let (panels, other_panels) = self.panels.split_at(at * 2 * group);
-        let (bias, other_bias) = self.bias.split_at(at);
-        let peepholes = self
-            .peepholes
-            .map(|all| all.map(|weights| weights.split_at(at * pin)));
-        (
-            Self {
-                panels,
-                bias,
-                peepholes: peepholes.map(|all| all.map(|(weights, _)| weights)),
-            },
-            Self {
-                panels: other_panels,
-                bias: other_bias,
-                peepholes: peepholes.map(|all| all.map(|(_, weights)| weights)),
-            },
-        )
-    }
-}
-
-impl<'a> GateState<'a> {
-    fn split(self, at: usize) -> (Self, Self) {
-        let (cell, other_cell) = self.cell.split_at_mut(at);
-        let (hidden, other_hidden) = self.hidden.split_at_mut(at);
-        (
-            Self { cell, hidden },
-            Self {
-                cell: other_cell,
-                hidden: other_hidden,
-            },
-        )
-    }
-}
-
-impl<'a> GateTape<'a> {
-    fn split(self, at: usize) -> (Self, Self) {
-        let [i, f, j, o] = self.gates.map(|gate| gate.split_at_mut(at));
-        let (raw, other_raw) = self.raw.split_at_mut(at.min(self.raw.len()));
-        let (cell, other_cell) = self.cell.split_at_mut(at);
-        let (hidden, other_hidden) = self.hidden.split_at_mut(at);
-        (
-            Self {
-                gates: [i.0, f.0, j.0, o.0],
-                raw,
-                cell,
-                hidden,
-            },
-            Self {
-                gates: [i.1, f.1, j.1, o.1],
-                raw: other_raw,
-                cell: other_cell,
-                hidden: other_hidden,
-            },
-        )
-    }
-}
-
-impl Share for Gates<'_> {
-    fn parts(&self) -> usize {
-        self.weights.bias.len()
-    }
-
-    fn split(self, at: usize) -> (Self, Self) {
-        let area = self.plan.area();
-        let (weights, other_weights) =
-            self.weights
-                .split(at, self.convolved.depth, self.plan.pin());
-        let (state, other_state) = self.state.split(at * area);
-        let (tape, other_tape) = self.tape.map(|tape| tape.split(at * area)).unzip();
-        let (output, other_output) = self.output.split_at_mut(at * LANES * area);
-        (
-            Self {
-                weights,
-                state,
-                tape,
-                output,
-                positions: self.positions.clone(),
-                ..self
-            },
-            Self {
-                weights: other_weights,
-                state: other_state,
-                tape: other_tape,
-                output: other_output,
-                ..self
-            },
-        )
+    /// The peepholes of an octet, each at one position for all of them, or at each from `first` on.
+    fn peepholes(&self, plan: &Plan, octet: usize, first: usize) -> Option<[&'a [Octet]; 3]> {
+        let first = if plan.pinned { first } else { 0 };
+        let all = octet * plan.pin()..(octet + 1) * plan.pin();
+        self.peepholes
+            .map(|weights| weights.map(|weights| &weights[all.clone()][first..]))
     }
 }
 
@@ -158,34 +95,26 @@ impl Kernel for Gates<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, l: L) {
-        let area = self.plan.area();
-        let depth = self.convolved.depth;
+        let (depth, positions) = (self.convolved.depth, self.output.ncols());
         let mut sums = [[Octet::ZERO; BLOCK]; 4];
-        let outputs = self.output.chunks_mut(LANES * area);
-        for (octet, output) in outputs.enumerate() {
-            let plane = octet * area;
-            let pin = octet * self.plan.pin();
-            let panels = &self.weights.panels[octet * 2 * depth..][..2 * depth];
-            let bias = &self.weights.bias[octet];
+        for index in 0..self.state.cell.nrows() {
+            let output = octet(&mut self.output, index);
+            let panels = &self.weights.panels[index * 2 * depth..][..2 * depth];
+            let bias = &self.weights.bias[index];
             let mut one = One {
                 plan: self.plan,
-                partial: (output.len() < LANES * area).then_some(output.len() / area),
-                peepholes: self
-                    .weights
-                    .peepholes
-                    .map(|all| all.map(|weights| &weights[pin..][..self.plan.pin()])),
-                cell: &mut self.state.cell[plane..][..area],
-                hidden: &mut self.state.hidden[plane..][..area],
-                tape: self.tape.as_mut().map(|tape| tape.plane(plane, area)),
+                partial: (output.nrows() < LANES).then_some(output.nrows()),
+                peepholes: self.weights.peepholes(self.plan, index, self.first),
+                state: self.state.plane(index),
+                tape: self.tape.as_mut().map(|tape| tape.plane(index)),
             };
-            let Range { start, end } = self.positions;
-            let next = (octet + 1) * 2 * depth;
+            let next = (index + 1) * 2 * depth;
             let next = self.weights.panels.get(next..next + 2 * depth);
-            let mut ahead = Ahead::new([next.unwrap_or_default()], end - start);
-            for first in (start..end).step_by(BLOCK) {
-                let count = BLOCK.min(end - first);
+            let mut ahead = Ahead::new([next.unwrap_or_default()], positions);
+            for first in (0..positions).step_by(BLOCK) {
+                let count = BLOCK.min(positions - first);
                 let x = Input {
-                    first: self.convolved.first + (first - start),
+                    first: self.convolved.first + first,
                     ..self.convolved
                 };
                 if L::WIDE {
@@ -205,7 +134,7 @@ impl Kernel for Gates<'_> {
                 one.activate_all(l, &sums, count, first);
             }
             if !self.plan.scale {
-                scatter(l, &one.hidden[start..end], output, area, start);
+                scatter(l, one.state.hidden, output);
             }
         }
     }
@@ -235,31 +164,14 @@ fn sum_pairs<L: Lanes, const R: usize, const P: usize>(
     }
 }
 
-impl GateTape<'_> {
-    #[inline(always)]
-    fn plane(&mut self, first: usize, area: usize) -> GateTape<'_> {
-        let raw = first.min(self.raw.len())..(first + area).min(self.raw.len());
-        GateTape {
-            gates: self
-                .gates
-                .each_mut()
-                .map(|gate| &mut gate[first..first + area]),
-            raw: &mut self.raw[raw],
-            cell: &mut self.cell[first..first + area],
-            hidden: &mut self.hidden[first..first + area],
-        }
-    }
-}
-
 /// One octet of channels.
 struct One<'a> {
     plan: &'a Plan,
     /// Its channels, if they are not eight.
     partial: Option<usize>,
     peepholes: Option<[&'a [Octet]; 3]>,
-    cell: &'a mut [Octet],
-    hidden: &'a mut [Octet],
-    tape: Option<GateTape<'a>>,
+    state: GateState<&'a mut [Octet]>,
+    tape: Option<GateTape<&'a mut [Octet]>>,
 }
 
 /// Adds `peephole * cell` to a gate at some positions.
@@ -325,7 +237,7 @@ impl One<'_> {
         let candidate: [A::V; N] = self.gate(a, &sums[1][from..]);
         let mut forget: [A::V; N] = self.gate(a, &sums[2][from..]);
         let output: [A::V; N] = self.gate(a, &sums[3][from..]);
-        let old: [A::V; N] = load(a, &self.cell[to..]);
+        let old: [A::V; N] = load(a, &self.state.cell[to..]);
         if let Some([input_weights, forget_weights, _]) = self.peepholes {
             peep(a, input_weights, to, old, &mut input);
             peep(a, forget_weights, to, old, &mut forget);
@@ -349,8 +261,8 @@ impl One<'_> {
         }
         if self.plan.scale {
             // The scale depends on the whole map: `Scale` goes on from here.
-            store(a, &mut self.cell[to..], cell);
-            store(a, &mut self.hidden[to..], output);
+            store(a, &mut self.state.cell[to..], cell);
+            store(a, &mut self.state.hidden[to..], output);
         } else {
             self.finish(a, to, cell, output);
         }
@@ -396,8 +308,8 @@ impl One<'_> {
             true => activated,
             false => cell,
         };
-        store(a, &mut self.hidden[first..], hidden);
-        store(a, &mut self.cell[first..], carried);
+        store(a, &mut self.state.hidden[first..], hidden);
+        store(a, &mut self.state.cell[first..], carried);
         if let Some(tape) = &mut self.tape {
             store(a, &mut tape.gates[3][first..], output);
             if !tape.raw.is_empty() {
@@ -430,7 +342,7 @@ impl Default for Scaling {
 
 impl Scaling {
     /// From the new cell state of a group, `[octets, area]`.
-    fn new(cell: &[Octet]) -> Self {
+    pub fn new(cell: &[Octet]) -> Self {
         let mut max = f32::NEG_INFINITY;
         let mut scaling = Self::default();
         for (at, octet) in cell.iter().enumerate() {
@@ -448,42 +360,37 @@ impl Scaling {
     }
 }
 
-/// Divides the new cell state of a group by `max(1, max / 6)` and finishes what [`Gates`] left.
+/// Divides the new cell state of a group by `max(1, max / 6)` and finishes what [`Gates`] left, on the
+/// whole map.
 pub struct Scale<'a> {
     pub plan: &'a Plan,
-    pub peepholes: Option<[&'a [Octet]; 3]>,
-    pub state: GateState<'a>,
-    pub tape: Option<GateTape<'a>>,
-    pub output: &'a mut [f32],
+    pub scaling: Scaling,
+    pub weights: GateWeights<'a>,
+    pub state: GateState<PlanesMut<'a, Octet>>,
+    pub tape: Option<GateTape<PlanesMut<'a, Octet>>>,
+    pub output: PlanesMut<'a, f32>,
 }
 
 impl Kernel for Scale<'_> {
-    type Output = Scaling;
+    type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(mut self, l: L) -> Scaling {
-        let (area, pin) = (self.plan.area(), self.plan.pin());
+    fn run<L: Lanes>(mut self, l: L) {
         let v = l.one();
-        let scaling = Scaling::new(self.state.cell);
-        for (octet, output) in self.output.chunks_mut(LANES * area).enumerate() {
-            let plane = octet * area;
+        for index in 0..self.state.cell.nrows() {
             let mut one = One {
                 plan: self.plan,
                 partial: None,
-                peepholes: self
-                    .peepholes
-                    .map(|all| all.map(|weights| &weights[octet * pin..][..pin])),
-                cell: &mut self.state.cell[plane..][..area],
-                hidden: &mut self.state.hidden[plane..][..area],
-                tape: self.tape.as_mut().map(|tape| tape.plane(plane, area)),
+                peepholes: self.weights.peepholes(self.plan, index, 0),
+                state: self.state.plane(index),
+                tape: self.tape.as_mut().map(|tape| tape.plane(index)),
             };
-            for at in 0..area {
-                let cell = v.div(v.load(&one.cell[at]), v.splat(scaling.divisor));
-                let output = v.load(&one.hidden[at]);
+            for at in 0..self.plan.area() {
+                let cell = v.div(v.load(&one.state.cell[at]), v.splat(self.scaling.divisor));
+                let output = v.load(&one.state.hidden[at]);
                 one.finish(v, at, [cell], [output]);
             }
-            scatter(l, one.hidden, output, area, 0);
+            scatter(l, one.state.hidden, octet(&mut self.output, index));
         }
-        scaling
     }
 }

@@ -21,11 +21,13 @@ mod octets;
 mod outer;
 mod pack;
 mod plan;
+mod planes;
 mod portable;
 mod product;
 #[doc(hidden)]
 pub mod roofline;
 mod share;
+mod step;
 mod sums;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Between channels first, as Burn has it, and octets, as the kernels want it.
 
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
+use crate::planes::{PlanesMut, each, octet};
+use crate::product::Input;
 
 /// Octets that hold `channels`.
 pub fn octets(channels: usize) -> usize {
@@ -32,24 +34,32 @@ pub fn gather<L: Lanes>(l: L, from: &[f32], plane: usize, first: usize, to: &mut
     }
 }
 
-/// The reverse of [`gather`]: `from[i]` goes to position `first + i` of the planes that `to` has.
+/// The reverse of [`gather`]: `from[i]` goes to position `i` of up to eight channels' planes. Channels
+/// that `to` lacks go nowhere.
 #[inline(always)]
-pub fn scatter<L: Lanes>(l: L, from: &[Octet], to: &mut [f32], plane: usize, first: usize) {
+pub fn scatter<L: Lanes>(l: L, from: &[Octet], mut to: PlanesMut<'_, f32>) {
     let one = l.one();
     let count = from.len();
-    let lines = lines(to.len(), plane);
+    let mut lines: [&mut [f32]; LANES] = Default::default();
+    for (line, plane) in lines.iter_mut().zip(each(&mut to)) {
+        *line = plane;
+    }
     if count < LANES {
         for (i, octet) in from.iter().enumerate() {
-            for line in 0..lines {
-                to[line * plane + first + i] = octet.0[line];
+            for (line, value) in lines.iter_mut().zip(octet.0) {
+                if let Some(to) = line.get_mut(i) {
+                    *to = value;
+                }
             }
         }
         return;
     }
     for start in starts(count) {
         let rows = l.transpose(load::<_, LANES>(one, &from[start..]));
-        for (line, row) in rows.into_iter().enumerate().take(lines) {
-            to[line * plane + first + start..][..LANES].copy_from_slice(&one.store(row).0);
+        for (line, row) in lines.iter_mut().zip(rows) {
+            if !line.is_empty() {
+                line[start..][..LANES].copy_from_slice(&one.store(row).0);
+            }
         }
     }
 }
@@ -103,31 +113,28 @@ impl Kernel for Gather<'_> {
     }
 }
 
-/// The reverse of [`Gather`].
+/// The reverse of [`Gather`], for one group and some of its positions.
 pub struct Scatter<'a> {
-    pub groups: usize,
-    pub area: usize,
-    /// `[groups, octets, area]`
-    pub from: &'a [Octet],
-    /// `[groups, channels, area]`
-    pub to: &'a mut [f32],
+    pub from: Input<'a>,
+    /// `[channels, positions]`
+    pub to: PlanesMut<'a, f32>,
 }
 
 impl Kernel for Scatter<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let (from, to) = (self.from.len() / self.groups, self.to.len() / self.groups);
-        let groups = self
-            .from
-            .chunks_exact(from)
-            .zip(self.to.chunks_exact_mut(to));
-        for (from, to) in groups {
-            let planes = to.chunks_mut(LANES * self.area);
-            for (from, to) in from.chunks_exact(self.area).zip(planes) {
-                scatter(l, from, to, self.area, 0);
-            }
+    fn run<L: Lanes>(mut self, l: L) {
+        let Input {
+            octets,
+            plane,
+            first,
+            depth,
+        } = self.from;
+        let positions = self.to.ncols();
+        for index in 0..depth {
+            let from = &octets[index * plane + first..][..positions];
+            scatter(l, from, octet(&mut self.to, index));
         }
     }
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use crate::Activation;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Two, Vectors, load, store};
 use crate::math::activate_all;
+use crate::planes::{PlanesMut, each, split_planes};
 use crate::share::Share;
 
 /// Blocks of a panel that the first-level cache holds beside a tile's input, 16 KiB.
@@ -177,11 +178,8 @@ pub struct Product<'a> {
     pub activation: Activation,
     /// Output channels. What fills up their last octet becomes 0, whatever the inputs.
     pub channels: usize,
-    /// Positions from `first` on of planes of `plane` octets.
-    pub out: &'a mut [Octet],
-    pub plane: usize,
-    pub first: usize,
-    pub positions: usize,
+    /// `[output octets, positions]`
+    pub out: PlanesMut<'a, Octet>,
 }
 
 impl Share for Product<'_> {
@@ -192,7 +190,7 @@ impl Share for Product<'_> {
     fn split(self, at: usize) -> (Self, Self) {
         let (blocks, other_blocks) = self.panels.blocks.split_at(at * self.panels.depth);
         let (start, other_start) = self.start.split(at);
-        let (out, other_out) = self.out.split_at_mut(2 * at * self.plane);
+        let [out, other_out] = split_planes(self.out, 2 * at);
         let one = Product {
             panels: Panels {
                 blocks,
@@ -240,10 +238,17 @@ impl Product<'_> {
     /// The output channels of `P` panels, from `index` on.
     #[inline(always)]
     fn run_panels<L: Lanes, const P: usize>(&mut self, l: L, index: usize) {
-        let (input, plane) = (self.input, self.plane);
+        let (input, positions) = (self.input, self.out.ncols());
         let Panels { depth, first, .. } = self.panels;
         let blocks = &self.panels.blocks[index * depth..];
-        let out = &mut self.out[2 * index * plane..];
+        let mut out: [[&mut [Octet]; 2]; P] = std::array::from_fn(|_| Default::default());
+        for (out, plane) in out
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(each(&mut self.out).skip(2 * index))
+        {
+            *out = plane;
+        }
         let passes = input.depth.div_ceil(DEPTH);
         let stretch = |pass: usize| input.depth * pass / passes..input.depth * (pass + 1) / passes;
         for pass in 0..passes {
@@ -264,18 +269,15 @@ impl Product<'_> {
                 panels: panels::<P>(blocks, depth, first, planes),
                 start: if pass > 0 { Start::Output } else { self.start },
                 index,
-                out_plane: plane,
             };
-            let mut ahead = Ahead::new(ahead, self.positions);
-            for (tile, rows) in tiles::<L>(self.positions) {
+            let mut ahead = Ahead::new(ahead, positions);
+            for (tile, rows) in tiles::<L>(positions) {
                 ahead.prefetch(l, rows);
-                let at = self.first + tile;
-                by_rows!(rows, run_tile::<L, P>(l, &run, out, tile, at));
+                by_rows!(rows, run_tile::<L, P>(l, &run, &mut out, tile));
             }
         }
         let channels = self.channels - index * 2 * LANES;
-        for (octet, plane) in out.chunks_mut(plane).take(2 * P).enumerate() {
-            let values = &mut plane[self.first..][..self.positions];
+        for (octet, values) in out.into_iter().flatten().enumerate() {
             if self.activation != Activation::Identity {
                 activate_all(l, self.activation, values);
             }
@@ -347,16 +349,14 @@ struct Pass<'a, const P: usize> {
     start: Start<'a>,
     /// The first of the panels.
     index: usize,
-    out_plane: usize,
 }
 
 #[inline(always)]
 fn run_tile<L: Lanes, const R: usize, const P: usize>(
     l: L,
     pass: &Pass<'_, P>,
-    out: &mut [Octet],
+    out: &mut [[&mut [Octet]; 2]; P],
     tile: usize,
-    at: usize,
 ) {
     let two = l.two();
     let mut sums = [[two.splat(0.0); R]; P];
@@ -374,17 +374,16 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
             }
         }
         Start::Output => {
-            for (p, sums) in sums.iter_mut().enumerate() {
-                *sums = load_halves(l, panel_planes(out, pass.out_plane, p), at);
+            for (sums, [left, right]) in sums.iter_mut().zip(&*out) {
+                *sums = load_halves(l, [left, right], tile);
             }
         }
     }
     let first = pass.first + tile;
     accumulate::<L, R, P>(l, &mut sums, pass.octets, pass.plane, first, pass.panels);
     for p in 0..P {
-        let out = &mut out[2 * p * pass.out_plane..];
-        let (left, right) = out.split_at_mut(pass.out_plane.min(out.len()));
-        store_halves(l, [left, right], at, sums[p]);
+        let [left, right] = &mut out[p];
+        store_halves(l, [left, right], tile, sums[p]);
     }
 }
 

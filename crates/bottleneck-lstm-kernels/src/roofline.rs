@@ -9,6 +9,7 @@ use crate::instructions::Instructions;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors};
 use crate::pack::{Packed, Weights};
 use crate::plan::Plan;
+use crate::planes::planes as planes_mut;
 use crate::product::{Input, Panels, Product, Start};
 
 /// Does `count` multiply-accumulates, rounded up to whole turns of the loop, between registers
@@ -142,10 +143,7 @@ impl Pointwise {
                 start,
                 activation: plan.bottleneck_activation,
                 channels: plan.hidden,
-                out: &mut self.bottleneck,
-                plane: plan.area(),
-                first: 0,
-                positions: plan.area(),
+                out: planes_mut(&mut self.bottleneck, plan.area()),
             });
         };
         let octets = plan.input_octets();
@@ -164,12 +162,12 @@ impl Pointwise {
             weights: self.packed.group_gates(plan, 0),
             convolved: planes(plan, &self.convolved, plan.hidden_octets()),
             state: GateState {
-                cell: &mut self.cell,
-                hidden: &mut self.hidden,
+                cell: planes_mut(&mut self.cell, plan.area()),
+                hidden: planes_mut(&mut self.hidden, plan.area()),
             },
             tape: None,
-            output: &mut self.output,
-            positions: 0..plan.area(),
+            output: planes_mut(&mut self.output, plan.area()),
+            first: 0,
         });
         black_box(&self.output);
     }

@@ -1,4 +1,5 @@
-//! Sequences, whose input is multiplied several steps at a time, against their steps one by one.
+//! Sequences, whose input is multiplied several steps at a time, against their steps one by one, and
+//! many threads, which have rows of their own, against one.
 
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ fn run(
 }
 
 #[test]
-fn a_sequence_has_the_bits_of_its_steps() {
+fn a_sequence_has_the_bits_of_its_steps_on_any_number_of_threads() {
     let mut random = Random(17);
     for plan in plans() {
         let (groups, m, taps) = (plan.groups, plan.group(), plan.taps());
@@ -91,6 +92,7 @@ fn a_sequence_has_the_bits_of_its_steps() {
             random.values(TIME * plan.frame()),
             random.values(plan.state()),
         );
+        let mut by_one = None;
         for team in teams() {
             let packed = Packed::new(&plan, &weights, 1.0, team.instructions);
             let (whole, last) = run(&plan, team, &packed, &xs, &start, TIME);
@@ -98,6 +100,14 @@ fn a_sequence_has_the_bits_of_its_steps() {
             assert!(whole.iter().all(|value| value.is_finite()));
             let to_bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(to_bits(&whole), to_bits(&steps), "{plan:?}, {team:?}");
+            if team.threads == 1 {
+                by_one = Some(to_bits(&whole));
+            }
+            assert_eq!(
+                Some(to_bits(&whole)),
+                by_one,
+                "{team:?} shares out differently"
+            );
             assert_eq!(bits(last.cell()), bits(last_of_steps.cell()));
             assert_eq!(bits(last.hidden()), bits(last_of_steps.hidden()));
         }

@@ -3,14 +3,15 @@
 use std::ops::Range;
 
 use crate::depthwise::Map;
-use crate::gates::{GateState, GateTape, Gates, Scale};
+use crate::gates::{GateState, GateTape, Gates, Scale, Scaling};
+use crate::instructions::Instructions;
 use crate::lanes::{LANES, Octet};
 use crate::pack::{Packed, Weights, quarters};
 use crate::plan::{Activation, Plan};
+use crate::planes::{planes, stretch};
 use crate::product::Input;
-use crate::share::Team;
 
-use super::{Random, at, bits, teams, to_octets};
+use super::{Random, at, bits, to_octets};
 
 const FORGET_BIAS: f64 = 0.75;
 
@@ -90,7 +91,7 @@ impl Call {
         }
     }
 
-    fn packed(&self, team: Team) -> Packed {
+    fn packed(&self, instructions: Instructions) -> Packed {
         let hidden = self.plan.hidden;
         // For the kernels that are not looked at.
         let others = vec![0.0; hidden * (1 + hidden)];
@@ -104,7 +105,7 @@ impl Call {
             gates_bias: Some(&self.bias[..]),
             peepholes: Some(self.peepholes.each_ref().map(Vec::as_slice)),
         };
-        Packed::new(&self.plan, &weights, FORGET_BIAS, team.instructions)
+        Packed::new(&self.plan, &weights, FORGET_BIAS, instructions)
     }
 
     /// A gate before its activation, without its peephole.
@@ -191,9 +192,9 @@ struct Found {
 }
 
 /// Runs some positions, or with a scaled cell state all of them.
-fn run(call: &Call, team: Team, positions: Range<usize>) -> Found {
+fn run(call: &Call, instructions: Instructions, positions: Range<usize>) -> Found {
     let (plan, area) = (&call.plan, call.plan.area());
-    let packed = call.packed(team);
+    let packed = call.packed(instructions);
     let convolved = to_octets(&call.convolved, area);
     let size = plan.state_octets();
     let mut found = Found {
@@ -209,38 +210,47 @@ fn run(call: &Call, team: Team, positions: Range<usize>) -> Found {
     } else {
         &mut []
     };
-    team.run(Gates {
+    let gates = quarters(&mut found.gates);
+    let mut gates = gates.map(|gate| planes(gate, area));
+    let [mut raw, mut cell, mut hidden] = [raw, cell, hidden].map(|all| planes(all, area));
+    let [mut old_cell, mut old_hidden] =
+        [&mut found.cell, &mut found.hidden].map(|all| planes(all, area));
+    let first = positions.start;
+    instructions.run(Gates {
         plan,
         weights: packed.group_gates(plan, 0),
         convolved: Input {
             octets: &convolved,
             plane: area,
-            first: positions.start,
+            first,
             depth: plan.hidden_octets(),
         },
         state: GateState {
-            cell: &mut found.cell,
-            hidden: &mut found.hidden,
+            cell: stretch(&mut old_cell, positions.clone()),
+            hidden: stretch(&mut old_hidden, positions.clone()),
         },
         tape: Some(GateTape {
-            gates: quarters(&mut found.gates),
-            raw,
-            cell,
-            hidden,
+            gates: gates
+                .each_mut()
+                .map(|gate| stretch(gate, positions.clone())),
+            raw: stretch(&mut raw, positions.clone()),
+            cell: stretch(&mut cell, positions.clone()),
+            hidden: stretch(&mut hidden, positions.clone()),
         }),
-        output: &mut found.output,
-        positions,
+        output: stretch(&mut planes(&mut found.output, area), positions),
+        first,
     });
     if plan.scale {
-        team.instructions.run(Scale {
+        instructions.run(Scale {
             plan,
-            peepholes: packed.group_gates(plan, 0).peepholes,
+            scaling: Scaling::new(&found.cell),
+            weights: packed.group_gates(plan, 0),
             state: GateState {
-                cell: &mut found.cell,
-                hidden: &mut found.hidden,
+                cell: planes(&mut found.cell, area),
+                hidden: planes(&mut found.hidden, area),
             },
             tape: None,
-            output: &mut found.output,
+            output: planes(&mut found.output, area),
         });
     }
     found
@@ -253,8 +263,8 @@ fn the_new_state_is_that_of_a_plain_loop() {
         let call = Call::draw(plan, &mut random);
         let (area, divisor) = (call.plan.area(), call.divisor());
         assert!(!call.plan.scale || divisor > 1.0, "nothing to scale");
-        for team in teams() {
-            let found = run(&call, team, 0..area);
+        for instructions in Instructions::available() {
+            let found = run(&call, instructions, 0..area);
             for channel in 0..call.plan.hidden {
                 for position in 0..area {
                     let [cell, hidden] = call.expected(divisor, channel, position);
@@ -282,8 +292,8 @@ fn the_tape_has_the_activated_gates() {
     for plan in plans().into_iter().filter(|plan| !plan.scale) {
         let call = Call::draw(plan, &mut random);
         let area = call.plan.area();
-        for team in teams() {
-            let found = run(&call, team, 0..area);
+        for instructions in Instructions::available() {
+            let found = run(&call, instructions, 0..area);
             let gates = found.gates.chunks_exact(call.plan.state_octets());
             for (gate, planes) in gates.enumerate().filter(|(gate, _)| *gate < 3) {
                 for channel in 0..call.plan.hidden {
@@ -304,16 +314,16 @@ fn the_tape_has_the_activated_gates() {
 }
 
 #[test]
-fn positions_do_not_touch_each_other_and_threads_change_no_bit() {
+fn positions_do_not_touch_each_other() {
     let mut random = Random(9);
     for plan in plans().into_iter().filter(|plan| !plan.scale) {
         let call = Call::draw(plan, &mut random);
         let area = call.plan.area();
         let start = to_octets(&call.cell, area);
-        for team in teams() {
-            let whole = run(&call, Team { threads: 1, ..team }, 0..area);
+        for instructions in Instructions::available() {
+            let whole = run(&call, instructions, 0..area);
             let some = area / 3..area - area / 4;
-            let found = run(&call, team, some.clone());
+            let found = run(&call, instructions, some.clone());
             for octet in 0..start.len() / area {
                 for position in 0..area {
                     let at = octet * area + position;
@@ -336,8 +346,8 @@ fn channels_that_fill_up_an_octet_stay_zero() {
         let mut call = Call::draw(plan, &mut random);
         call.convolved[0] = f32::INFINITY;
         let (hidden, area) = (call.plan.hidden, call.plan.area());
-        for team in teams() {
-            let found = run(&call, team, 0..area);
+        for instructions in Instructions::available() {
+            let found = run(&call, instructions, 0..area);
             for channel in hidden..call.plan.hidden_octets() * LANES {
                 for position in 0..area {
                     assert_eq!(at(&found.cell, area, channel, position), 0.0);

@@ -4,6 +4,9 @@ use super::{Random, to_octets};
 use crate::instructions::Instructions;
 use crate::lanes::{Kernel, LANES, Lanes, Octet};
 use crate::octets::{Gather, Scatter, gather, octets, scatter};
+use crate::pack::part;
+use crate::planes::{group, planes, stretch};
+use crate::product::Input;
 
 const AREAS: [usize; 9] = [1, 2, 7, 8, 9, 15, 16, 17, 31];
 const CHANNELS: [usize; 8] = [1, 3, 7, 8, 9, 15, 17, 24];
@@ -31,12 +34,18 @@ fn octets_hold_eight_channels_of_a_position() {
                     assert_eq!(to, expected, "{instructions:?}, {groups} of {m}, {area}");
 
                     let mut back = vec![9.0; from.len()];
-                    instructions.run(Scatter {
-                        groups,
-                        area,
-                        from: &to,
-                        to: &mut back,
-                    });
+                    let mut channels = planes(&mut back, area);
+                    for index in 0..groups {
+                        instructions.run(Scatter {
+                            from: Input {
+                                octets: part(&to, groups, index),
+                                plane: area,
+                                first: 0,
+                                depth: octets(m),
+                            },
+                            to: group(&mut channels, groups, index),
+                        });
+                    }
                     assert_eq!(back, from, "{instructions:?}, {groups} of {m}, {area}");
                 }
             }
@@ -59,7 +68,8 @@ impl Kernel for Part<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
         gather(l, self.from, self.plane, self.first, self.octets);
-        scatter(l, self.octets, self.to, self.plane, self.first);
+        let mut to = planes(self.to, self.plane);
+        scatter(l, self.octets, stretch(&mut to, self.first..self.plane));
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Random, Sum, at, bits, teams, to_octets};
 use crate::instructions::Instructions;
 use crate::lanes::{LANES, Octet};
 use crate::octets::octets;
+use crate::planes::{PlanesMut, planes, stretch};
 use crate::product::{Block, EMPTY, Input, Pack, Panels, Product, Start, pack_transposed};
 use crate::share::Team;
 
@@ -42,6 +43,11 @@ impl Case {
 
     fn plane(&self, operand: usize) -> usize {
         FIRST[operand] + self.positions + AFTER[operand]
+    }
+
+    /// The positions of the output that are meant.
+    fn meant<'a>(&self, out: &'a mut PlanesMut<'_, Octet>) -> PlanesMut<'a, Octet> {
+        stretch(out, FIRST[2]..FIRST[2] + self.positions)
     }
 
     fn depth(&self) -> [usize; 2] {
@@ -82,7 +88,7 @@ impl Case {
 
     /// The planes of the output, which held `before`.
     fn run(&self, team: Team, activation: Activation, before: &[Octet]) -> Vec<Octet> {
-        let planes = [0, 1].map(|input| to_octets(&self.inputs[input], self.plane(input)));
+        let maps = [0, 1].map(|input| to_octets(&self.inputs[input], self.plane(input)));
         let inputs = [0, 1].map(|input| match self.channels[input] {
             0 => Input {
                 octets: &[],
@@ -91,7 +97,7 @@ impl Case {
                 depth: 0,
             },
             _ => Input {
-                octets: &planes[input],
+                octets: &maps[input],
                 plane: self.plane(input),
                 first: FIRST[input],
                 depth: self.depth()[input],
@@ -113,10 +119,7 @@ impl Case {
                 start,
                 activation,
                 channels: self.outputs,
-                out: &mut out,
-                plane: self.plane(2),
-                first: FIRST[2],
-                positions: self.positions,
+                out: self.meant(&mut planes(&mut out, self.plane(2))),
             });
             out.clone()
         };
@@ -133,6 +136,7 @@ impl Case {
         });
         let out = run(inputs[1], one, Start::Output, activation);
         let mut again = sums.clone();
+        let mut again_planes = planes(&mut again, self.plane(2));
         let all = Product {
             input: inputs[1],
             panels: Panels {
@@ -143,10 +147,7 @@ impl Case {
             start: from_sums,
             activation,
             channels: self.outputs,
-            out: &mut again,
-            plane: self.plane(2),
-            first: FIRST[2],
-            positions: self.positions,
+            out: self.meant(&mut again_planes),
         };
         team.run(all);
         assert_eq!(bits(&out), bits(&again), "{team:?} starts differently");
