@@ -3,6 +3,7 @@
 mod bench;
 mod binaries;
 mod command;
+mod driver;
 mod reference;
 mod setup;
 mod test;

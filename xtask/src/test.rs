@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::binaries;
 use crate::command::{cargo, stage, stage_of};
+use crate::{binaries, driver};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -12,20 +12,49 @@ pub struct Args {
     all: bool,
 }
 
-/// Runs every test and documentation example that needs nothing but a CPU.
+/// All that needs nothing but a CPU.
+const CPU: [&str; 3] = ["--workspace", "--exclude", "bottleneck-lstm-wgpu"];
+
+/// What needs an adapter: kernels as WGSL, and as SPIR-V.
+const GPU: [(&str, &[&str]); 2] = [
+    ("GPU, WGSL", &["--package", "bottleneck-lstm-wgpu"]),
+    (
+        "GPU, SPIR-V",
+        &[
+            "--package",
+            "bottleneck-lstm-wgpu",
+            "--features",
+            "bottleneck-lstm-wgpu/vulkan",
+        ],
+    ),
+];
+
+/// Runs every test and documentation example that needs nothing but a CPU, and on request those that
+/// need an adapter.
 pub fn run(args: &Args) -> Result<()> {
     println!(
         "The CPU suite: about 9 minutes on two cores from an empty target folder, more than half of \
          them to compile Burn; 1.7 GB of disk; the network for the crates that Cargo has not got yet."
     );
-    let binaries = stage("build", binaries::build)?;
-    stage("tests", || binaries::run(&binaries))?;
-    stage_of(
-        "documentation examples",
-        cargo().args(["test", "--workspace", "--locked", "--doc"]),
-    )?;
+    suite("CPU", &CPU)?;
+    stage_of("documentation examples", &mut doc(&CPU))?;
     if args.all {
-        println!("There is no GPU suite yet: the GPU runner is still to be written.");
+        driver::install()?;
+        for (name, selection) in GPU {
+            suite(name, selection)?;
+        }
+        stage_of("GPU, documentation examples", &mut doc(GPU[0].1))?;
     }
     Ok(())
+}
+
+fn suite(name: &str, selection: &[&str]) -> Result<()> {
+    let binaries = stage(&format!("{name}, build"), || binaries::build(selection))?;
+    stage(&format!("{name}, tests"), || binaries::run(&binaries))
+}
+
+fn doc(selection: &[&str]) -> std::process::Command {
+    let mut doc = cargo();
+    doc.args(["test", "--locked", "--doc"]).args(selection);
+    doc
 }

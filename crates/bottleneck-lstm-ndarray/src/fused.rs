@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bottleneck_lstm::BottleneckLstmConfig;
-use bottleneck_lstm::fused::{CellGradients, CellTensors, FusedCell};
+use bottleneck_lstm::fused::{CellGradients, CellTensors, FusedCell, Outcome};
 use bottleneck_lstm_kernels::backward::{self, Backward};
 use bottleneck_lstm_kernels::forward::{self, Scratch, Tape};
 use bottleneck_lstm_kernels::{Packed, Plan, Sums, Team, Transposed};
@@ -56,7 +56,7 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         &self,
         config: &BottleneckLstmConfig,
         tensors: CellTensors<FloatTensor<B>>,
-    ) -> (FloatTensor<B>, FloatTensor<B>) {
+    ) -> Outcome<FloatTensor<B>> {
         let call = Call::<B>::new(config, tensors);
         let (plan, memory) = (&call.plan, self.memory());
         let packed = self
@@ -70,10 +70,11 @@ impl<B: CpuBackend> FusedCell<B> for CpuRunner {
         };
         let (outputs, cells) = self.append(&call, call.batch * call.output_size(), run);
         let [outputs_shape, last_shape] = call.result_shapes();
-        (
-            B::tensor(outputs, outputs_shape),
-            B::tensor(cells.concat(), last_shape),
-        )
+        Outcome {
+            outputs: B::tensor(outputs, outputs_shape),
+            cell: B::tensor(cells.concat(), last_shape),
+            hidden: None,
+        }
     }
 
     fn forward_taped(

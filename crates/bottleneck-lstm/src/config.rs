@@ -18,7 +18,7 @@ pub enum Depthwise {
 }
 
 /// An activation function of the cell. Derivatives at kinks: ReLU is 0 at 0, ReLU6 is 0 at 0 and 6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Activation {
     /// `x`
     Identity,

@@ -16,12 +16,21 @@ pub(crate) fn same<B: Backend>(
     groups: usize,
 ) -> Tensor<B, 4> {
     let reach = weight.dims()[2] / 2;
-    conv2d(
+    let y = conv2d(
         x,
         weight,
         bias,
         ConvOptions::new([1, 1], [reach, reach], [1, 1], groups),
-    )
+    );
+    // On wgpu Burn 0.21 yields channels last, and takes wrong strides when it reshapes that on a map of
+    // width 1; what is selected is laid out anew.
+    match y.dims() {
+        [batch, _, _, 1] => {
+            let all = Tensor::arange(0..batch as i64, &y.device());
+            y.select(0, all)
+        }
+        _ => y,
+    }
 }
 
 /// The gain of a pointwise convolution, which makes up for what depthwise ones lose.

@@ -28,17 +28,15 @@ pub trait FusedCell<B: Backend>: Clone + Send + core::fmt::Debug + 'static {
     /// [`Reference`].
     fn covers(&self, config: &BottleneckLstmConfig, dtype: DType) -> bool;
 
-    /// Runs a sequence. Returns what the cell yields, `[batch, time, output, height, width]`, and
-    /// the last cell state, `[batch, hidden, height, width]`.
+    /// Runs a sequence.
     fn forward(
         &self,
         config: &BottleneckLstmConfig,
         tensors: CellTensors<FloatTensor<B>>,
-    ) -> (FloatTensor<B>, FloatTensor<B>);
+    ) -> Outcome<FloatTensor<B>>;
 
-    /// Runs a sequence and records it. Returns both results of [`forward`](Self::forward) in one
-    /// tensor of rank 1, first the outputs, then the cell state, since an autodiff node has one
-    /// output.
+    /// Runs a sequence and records it. Returns outputs and cell state of [`forward`](Self::forward)
+    /// in one tensor of rank 1, one after the other, since an autodiff node has one output.
     fn forward_taped(
         &self,
         config: &BottleneckLstmConfig,
@@ -54,6 +52,17 @@ pub trait FusedCell<B: Backend>: Clone + Send + core::fmt::Debug + 'static {
         wanted: CellTensors<bool, bool>,
         gradient: FloatTensor<B>,
     ) -> CellGradients<FloatTensor<B>>;
+}
+
+/// What becomes of a sequence.
+#[derive(Debug, Clone)]
+pub struct Outcome<T> {
+    /// What the cell yields, `[batch, time, output, height, width]`.
+    pub outputs: T,
+    /// The last cell state, `[batch, hidden, height, width]`.
+    pub cell: T,
+    /// The last hidden state, likewise; cut out of the outputs if there is none.
+    pub hidden: Option<T>,
 }
 
 /// Every tensor that a sequence depends on: `T` where the cell always has it, `O` where it may be
@@ -232,12 +241,15 @@ pub fn forward<B: Backend, F: FusedCell<B>>(
 
 fn unpacked<B: Backend>(
     config: &BottleneckLstmConfig,
-    (outputs, last): (FloatTensor<B>, FloatTensor<B>),
+    outcome: Outcome<FloatTensor<B>>,
 ) -> Sequence<B> {
-    let outputs = Tensor::from_primitive(TensorPrimitive::Float(outputs));
-    let last = Tensor::from_primitive(TensorPrimitive::Float(last));
-    let hidden = last_hidden(config, &outputs);
-    (outputs, BottleneckLstmState::new(last, hidden))
+    let outputs = Tensor::from_primitive(TensorPrimitive::Float(outcome.outputs));
+    let cell = Tensor::from_primitive(TensorPrimitive::Float(outcome.cell));
+    let hidden = match outcome.hidden {
+        Some(hidden) => Tensor::from_primitive(TensorPrimitive::Float(hidden)),
+        None => last_hidden(config, &outputs),
+    };
+    (outputs, BottleneckLstmState::new(cell, hidden))
 }
 
 /// [`CellRunner::forward`] of a runner's kernels under `Autodiff`: one node for the sequence.

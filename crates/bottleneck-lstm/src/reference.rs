@@ -89,7 +89,6 @@ pub(crate) fn recur<B: Backend>(
 ) -> (BottleneckLstmState<B>, Gates<B>) {
     let config = cell.config();
     let (groups, m) = (config.groups, config.group_channels());
-    let [batch, hidden, height, width] = projected.dims();
 
     let h = match config.depthwise {
         Depthwise::Input => state.hidden,
@@ -106,13 +105,13 @@ pub(crate) fn recur<B: Backend>(
     let b = depthwise(p.clone(), cell.bottleneck_depthwise.val(), None);
     let bias = cell.gates_bias.as_ref().map(|bias| bias.val());
     let gates = same(b, cell.gates.val(), bias, groups);
-    // A group's rows are its four gates; a gate's channels are those of all groups.
-    let gates = gates.reshape([batch, groups, 4, m, height * width]);
+    // A group's channels are its four gates; a gate's channels are those of all groups.
     let gate = |index| {
-        gates
-            .clone()
-            .narrow(2, index, 1)
-            .reshape([batch, hidden, height, width])
+        let part = |group| gates.clone().narrow(1, (4 * group + index) * m, m);
+        match groups {
+            1 => part(0),
+            _ => Tensor::cat((0..groups).map(part).collect(), 1),
+        }
     };
 
     let input = sigmoid(peephole(gate(0), &cell.peephole_input, &state.cell));

@@ -296,12 +296,19 @@ pub fn layouts_do_not_matter<B: Backend, R: CellRunner<B>>(runner: &R) {
     }
 }
 
+/// Whether the backend computes in `dtype`: wgpu counts F64 in where shaders have no `tanh` for it.
+fn has_tanh<B: Backend>(dtype: DType) -> bool {
+    let half = Tensor::<B, 1>::full([1], 0.5, (&B::Device::default(), dtype));
+    let found = half.tanh().into_data().iter::<f64>().next();
+    found.is_some_and(|found| (found - 0.5_f64.tanh()).abs() < 1e-3)
+}
+
 /// The state, made or carried, has the element type of the input, whatever the backend's default.
 pub fn the_state_has_the_type_of_the_input<B: Backend, R: CellRunner<B>>(runner: &R) {
     let device = B::Device::default();
     let types: Vec<_> = [DType::F32, DType::F64]
         .into_iter()
-        .filter(|dtype| B::supports_dtype(&device, *dtype))
+        .filter(|dtype| B::supports_dtype(&device, *dtype) && has_tanh::<B>(*dtype))
         .collect();
     assert!(
         types.contains(&compare::default_dtype::<B>()),

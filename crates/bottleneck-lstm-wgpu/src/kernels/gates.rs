@@ -1,0 +1,246 @@
+//! The gates: their pointwise convolution, and everything from there to the new state.
+
+use bottleneck_lstm::Activation;
+use cubecl::prelude::*;
+
+use super::Place;
+use super::activation::{activate, sigmoid};
+use super::depthwise::{Map, convolve};
+use super::product::accumulate;
+
+/// Sizes and variant of the gates, in vectors of positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GateSizes {
+    pub map: Map,
+    /// Vectors of a plane.
+    pub area: usize,
+    pub groups: usize,
+    /// Hidden channels of a group.
+    pub channels: usize,
+    /// Of these, a thread computes so many, all four gates of each.
+    pub tile: usize,
+    /// Weights of a gate's channel, in their vectors.
+    pub row: usize,
+    /// Whether each position has peephole weights of its own.
+    pub pinned: bool,
+    pub activation: Activation,
+    /// Bits of the bound of the cell state.
+    pub clip: Option<u32>,
+    /// Whether [`scale`](super::scale::scale) finishes what this leaves: cell state and output gate before
+    /// their activation.
+    pub scale: bool,
+    pub carry_activated: bool,
+    /// Bits of what the forget gate starts from.
+    pub forget_bias: u32,
+}
+
+impl GateSizes {
+    /// Threads of a frame.
+    pub fn threads(&self) -> usize {
+        self.area * self.groups * self.channels.div_ceil(self.tile)
+    }
+
+    /// Hidden channels.
+    pub fn hidden(&self) -> usize {
+        self.groups * self.channels
+    }
+}
+
+/// Where states begin in their buffer, in vectors.
+#[derive(CubeLaunch, CubeType, Clone, Copy)]
+pub struct States {
+    /// The old cell state.
+    pub old: usize,
+    /// The new cell state.
+    pub new: usize,
+    /// The new hidden state.
+    pub hidden: usize,
+}
+
+/// A peephole's weights at a position times the cell state there, or zero.
+#[cube]
+pub fn peephole<F: Float, N: Size>(
+    weights: &ComptimeOption<Array<F>>,
+    channel: usize,
+    position: usize,
+    cell: Vector<F, N>,
+    #[comptime] area: usize,
+    #[comptime] pinned: bool,
+) -> Vector<F, N> {
+    let mut sum = Vector::<F, N>::new(F::new(0.0));
+    #[comptime]
+    if let ComptimeOption::Some(weights) = weights {
+        if comptime!(pinned) {
+            let width = cell.vector_size();
+            let at = (channel * area + position) * width;
+            let mut line = RuntimeCell::<Vector<F, N>>::new(cell);
+            #[unroll]
+            for i in 0..width {
+                line.store_at(i, weights[at + i]);
+            }
+            sum = line.consume() * cell;
+        } else {
+            sum = Vector::<F, N>::new(weights[channel]) * cell;
+        }
+    }
+    sum
+}
+
+/// From the convolved bottleneck `b`, `[frames, hidden, area]`, to the new state, one thread a vector of
+/// positions of `tile` hidden channels of one group. With `kernels`, `b` is the bottleneck itself, in vectors
+/// of one value, and is convolved on the way.
+///
+/// `state` holds cell and hidden states, `[frames, hidden, area]` each. The old cell state is that of
+/// `start`, if there is one, and else lies in `state` too.
+///
+/// `tape`, if there is one, has `[5, frames, hidden, area]`: input gate, forget gate, candidate, output gate,
+/// and the new cell state before its activation.
+#[cube(launch_unchecked)]
+pub fn gates<F: Float, N: Size, M: Size>(
+    b: &Array<Vector<F, N>>,
+    kernels: &ComptimeOption<Array<F>>,
+    weights: &Array<Vector<F, M>>,
+    bias: &ComptimeOption<Array<F>>,
+    peephole_input: &ComptimeOption<Array<F>>,
+    peephole_forget: &ComptimeOption<Array<F>>,
+    peephole_output: &ComptimeOption<Array<F>>,
+    start: &ComptimeOption<Array<Vector<F, N>>>,
+    state: &mut Array<Vector<F, N>>,
+    out: &mut Array<Vector<F, N>>,
+    tape: &mut ComptimeOption<Array<Vector<F, N>>>,
+    count: usize,
+    b_place: Place,
+    states: States,
+    out_place: Place,
+    tape_place: Place,
+    #[comptime] sizes: GateSizes,
+) {
+    if ABSOLUTE_POS >= count {
+        terminate!();
+    }
+    let area = comptime!(sizes.area);
+    let tile = comptime!(sizes.tile);
+    let channels = comptime!(sizes.channels);
+    let tiles = comptime!(sizes.channels.div_ceil(sizes.tile));
+    let position = ABSOLUTE_POS % area;
+    let first = ABSOLUTE_POS / area % tiles * tile;
+    let group = ABSOLUTE_POS / comptime!(area * tiles) % comptime!(sizes.groups);
+    let frame = ABSOLUTE_POS / comptime!(sizes.threads());
+
+    // All four gates of a channel after one another.
+    let mut sums = Array::<Vector<F, N>>::new(comptime!(4 * tile));
+    let mut rows = Array::<usize>::new(comptime!(4 * tile));
+    #[unroll]
+    for o in 0..tile {
+        #[unroll]
+        for gate in 0..4usize {
+            // Those past the last one are computed in vain, and not stored.
+            let channel = min(first + o, comptime!(sizes.channels - 1));
+            let row = (group * 4 + gate) * channels + channel;
+            let index = comptime!(4 * o + gate);
+            rows[index] = row * comptime!(sizes.row);
+            sums[index] = Vector::new(F::new(0.0));
+            if comptime!(gate == 1) {
+                sums[index] = Vector::new(F::new(comptime!(f32::from_bits(sizes.forget_bias))));
+            }
+            #[comptime]
+            if let ComptimeOption::Some(bias) = bias {
+                sums[index] += Vector::<F, N>::new(bias[row]);
+            }
+        }
+    }
+    let hidden = comptime!(sizes.hidden());
+    let from =
+        b_place.first + frame * b_place.frame + group * comptime!(sizes.channels * sizes.area);
+    #[comptime]
+    match kernels {
+        ComptimeOption::Some(kernels) => {
+            let width = weights.vector_size();
+            for block in 0..comptime!(channels / width) {
+                #[unroll]
+                for i in 0..width {
+                    let channel = block * width + i;
+                    let plane = from + channel * area;
+                    let kernel = group * channels + channel;
+                    let x = convolve::<F, N>(b, plane, position, kernels, kernel, sizes.map);
+                    #[unroll]
+                    for index in 0..comptime!(4 * tile) {
+                        let weight = weights[rows[index] + block];
+                        sums[index] += x * Vector::<F, N>::new(weight[i]);
+                    }
+                }
+            }
+        }
+        ComptimeOption::None => {
+            accumulate::<F, N, M>(
+                &mut sums,
+                b,
+                from + position,
+                weights,
+                &rows,
+                comptime!(4 * tile),
+                area,
+                channels,
+            );
+        }
+    }
+
+    #[unroll]
+    for o in 0..tile {
+        if first + o < channels {
+            let channel = group * channels + first + o;
+            let at = (frame * hidden + channel) * area + position;
+            #[comptime]
+            let old = match start {
+                ComptimeOption::Some(start) => start[at],
+                ComptimeOption::None => state[states.old + at],
+            };
+            let pinned = comptime!(sizes.pinned);
+            let input = sums[comptime!(4 * o)]
+                + peephole::<F, N>(peephole_input, channel, position, old, area, pinned);
+            let forget = sums[comptime!(4 * o + 1)]
+                + peephole::<F, N>(peephole_forget, channel, position, old, area, pinned);
+            let input = sigmoid::<F, N>(input);
+            let forget = sigmoid::<F, N>(forget);
+            let candidate = activate::<F, N>(sums[comptime!(4 * o + 2)], sizes.activation);
+            let mut cell = forget * old + input * candidate;
+            if comptime!(sizes.clip.is_some()) {
+                let bound = comptime!(f32::from_bits(sizes.clip.unwrap()));
+                cell = min(
+                    max(cell, Vector::new(F::new(comptime!(-bound)))),
+                    Vector::new(F::new(bound)),
+                );
+            }
+            #[comptime]
+            if let ComptimeOption::Some(tape) = tape {
+                let at = tape_place.first + at;
+                tape[at] = input;
+                tape[at + tape_place.frame] = forget;
+                tape[at + 2 * tape_place.frame] = candidate;
+            }
+            if comptime!(sizes.scale) {
+                state[states.new + at] = cell;
+                state[states.hidden + at] = sums[comptime!(4 * o + 3)];
+            } else {
+                let output = sums[comptime!(4 * o + 3)]
+                    + peephole::<F, N>(peephole_output, channel, position, cell, area, pinned);
+                let activated = activate::<F, N>(cell, sizes.activation);
+                let output = sigmoid::<F, N>(output);
+                let new = output * activated;
+                #[comptime]
+                if let ComptimeOption::Some(tape) = tape {
+                    let at = tape_place.first + at;
+                    tape[at + 3 * tape_place.frame] = output;
+                    tape[at + 4 * tape_place.frame] = cell;
+                }
+                if comptime!(sizes.carry_activated) {
+                    state[states.new + at] = activated;
+                } else {
+                    state[states.new + at] = cell;
+                }
+                state[states.hidden + at] = new;
+                out[out_place.first + frame * out_place.frame + channel * area + position] = new;
+            }
+        }
+    }
+}
