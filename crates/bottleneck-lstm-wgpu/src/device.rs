@@ -12,7 +12,7 @@ use cubecl::{CubeCount, CubeDim, calculate_cube_count_elemwise};
 use crate::kernels::depthwise::{self, DepthwiseSizes};
 use crate::kernels::gates::{self, GateSizes, StatesLaunch};
 use crate::kernels::product::{self, ProductSizes};
-use crate::kernels::{PlaceLaunch, scale};
+use crate::kernels::{PlaceLaunch, gradients, scale};
 use crate::launches::Launches;
 
 const BYTES: usize = size_of::<f32>();
@@ -29,7 +29,7 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     /// As an argument of vectors of `width` values.
-    fn arg<R: Runtime>(&self, width: usize) -> ArrayArg<R> {
+    pub(crate) fn arg<R: Runtime>(&self, width: usize) -> ArrayArg<R> {
         // SAFETY: the handle is of `values` values, of which `width` is a divisor.
         unsafe { ArrayArg::from_raw_parts(self.handle.clone(), self.values / width) }
     }
@@ -48,7 +48,7 @@ pub(crate) struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    fn place<R: Runtime>(&self, width: usize) -> PlaceLaunch<R> {
+    pub(crate) fn place<R: Runtime>(&self, width: usize) -> PlaceLaunch<R> {
         PlaceLaunch::new(self.first / width, self.frame / width)
     }
 }
@@ -62,7 +62,7 @@ fn place<R: Runtime>(frames: Option<Frames<'_>>, width: usize) -> PlaceLaunch<R>
 
 /// Runs kernels on a device.
 pub(crate) struct Device<'a, R: CubeRuntime> {
-    client: ComputeClient<R>,
+    pub(crate) client: ComputeClient<R>,
     device: R::Device,
     launches: &'a Launches,
 }
@@ -97,6 +97,24 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
         }
     }
 
+    /// Copies all of `from` to `to`, from `first` on.
+    pub fn copy(&self, from: &Buffer, to: &Buffer, first: usize) {
+        let (count, cube) = self.count(from.values);
+        self.add([from, to]);
+        // SAFETY: as `depthwise`.
+        unsafe {
+            gradients::copy::launch_unchecked::<f32, R>(
+                &self.client,
+                count,
+                cube,
+                from.arg(1),
+                to.arg(1),
+                from.values,
+                first,
+            );
+        }
+    }
+
     /// A tensor of all values of a buffer.
     pub fn tensor(&self, buffer: Buffer, shape: Shape) -> CubeTensor<R> {
         let (client, device) = (self.client.clone(), self.device.clone());
@@ -122,14 +140,14 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
         values.next_multiple_of((alignment / BYTES).max(4))
     }
 
-    fn count(&self, threads: usize) -> (CubeCount, CubeDim) {
+    pub(crate) fn count(&self, threads: usize) -> (CubeCount, CubeDim) {
         let most = self.client.properties().hardware.max_units_per_cube;
         let cube = CubeDim::new_1d(UNITS.min(most));
         let count = calculate_cube_count_elemwise(&self.client, threads, cube);
         (count, cube)
     }
 
-    fn add<'b>(&self, buffers: impl IntoIterator<Item = &'b Buffer>) {
+    pub(crate) fn add<'b>(&self, buffers: impl IntoIterator<Item = &'b Buffer>) {
         self.launches
             .add(buffers.into_iter().map(Buffer::bytes).sum());
     }
@@ -141,7 +159,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
         [x, h]: [Option<(usize, Frames<'_>)>; 2],
         kernels: &Buffer,
         bias: Option<&Buffer>,
-        out: &Buffer,
+        (out, out_first): (&Buffer, usize),
     ) {
         let x_count = x.map_or(0, |(frames, _)| frames * sizes.input());
         let h_count = h.map_or(0, |(frames, _)| frames * sizes.hidden());
@@ -167,6 +185,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
                 h_count,
                 place(x, 1),
                 place(h, 1),
+                out_first,
                 sizes,
             );
         }
@@ -230,9 +249,10 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
             old,
             new,
             hidden,
+            yielded,
         } = gates.states;
         let peephole = |index: usize| gates.peepholes[index].map(|weights| weights.arg(1));
-        let states = || StatesLaunch::new(old / n, new / n, hidden / n);
+        let states = || StatesLaunch::new(old / n, new / n, hidden / n, yielded / n);
         let tape = || gates.tape.map(|tape| tape.buffer.arg(n));
         let inputs = gates.peepholes.into_iter().flatten();
         let inputs = inputs
@@ -290,10 +310,12 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
                 buffer.arg(n),
                 gates.out.buffer.arg(n),
                 tape().into(),
+                gates.divisors.map(|(divisors, _)| divisors.arg(1)).into(),
                 cubes,
                 states(),
                 gates.out.place(n),
                 place(gates.tape, n),
+                gates.divisors.map_or(0, |(_, first)| first),
                 sizes,
             );
         }
@@ -327,6 +349,8 @@ pub(crate) struct Gates<'a> {
     pub out: Frames<'a>,
     /// Where a record goes, if there is one: `frame` is what lies between its parts.
     pub tape: Option<Frames<'a>>,
+    /// Where the divisors of a scaled cell state go, from which on, if they are recorded.
+    pub divisors: Option<(&'a Buffer, usize)>,
 }
 
 /// A buffer of states, and where they begin in it.
@@ -336,4 +360,6 @@ pub(crate) struct States<'a> {
     pub old: usize,
     pub new: usize,
     pub hidden: usize,
+    /// Where the new cell state goes among the outputs, if the gates yield it.
+    pub yielded: usize,
 }

@@ -3,14 +3,18 @@
 
 mod adapter;
 mod backend;
+mod backward;
 mod device;
+mod device_backward;
 mod error;
 mod forward;
+mod fusion;
 mod kernels;
 mod launches;
 mod plan;
 mod runner;
 mod stream;
+mod tape;
 
 pub use adapter::Adapter;
 pub use backend::GpuBackend;

@@ -26,9 +26,10 @@ pub(crate) struct Plan {
     /// Whether the cell state is scaled, which takes one more kernel: the gates convolve the bottleneck
     /// themselves then.
     pub scale: bool,
-    bottleneck_activation: Activation,
+    pub bottleneck_activation: Activation,
     activation: Activation,
-    pinned: bool,
+    /// Whether each position has peephole weights of its own.
+    pub pinned: bool,
     clip: Option<f32>,
     carry_activated: bool,
     forget_bias: f32,
@@ -73,6 +74,11 @@ impl Plan {
     /// Channels of the output.
     pub fn output(&self) -> usize {
         self.hidden * if self.output_bottleneck { 2 } else { 1 }
+    }
+
+    /// Values of the outputs.
+    pub fn outputs(&self) -> usize {
+        self.batch * self.time * self.output() * self.area()
     }
 
     /// Values of one state tensor.
@@ -196,8 +202,16 @@ impl Plan {
         }
     }
 
-    /// The gates.
-    pub fn gates(&self) -> GateSizes {
+    /// The gates on vectors of `n` positions, backward.
+    pub fn gates_of(&self, n: usize) -> GateSizes {
+        GateSizes {
+            area: self.area() / n,
+            ..self.gates(false)
+        }
+    }
+
+    /// The gates, which may have to yield the new cell state too.
+    pub fn gates(&self, yields_cell: bool) -> GateSizes {
         GateSizes {
             map: self.map,
             area: self.area() / self.gates_positions(),
@@ -211,6 +225,7 @@ impl Plan {
             scale: self.scale,
             carry_activated: self.carry_activated,
             forget_bias: self.forget_bias.to_bits(),
+            yields_cell,
         }
     }
 }

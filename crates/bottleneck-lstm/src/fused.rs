@@ -104,10 +104,11 @@ pub type CellGradients<T> = CellTensors<Option<T>, Option<T>>;
 pub type Sequence<B> = (Tensor<B, 5>, BottleneckLstmState<B>);
 
 /// The number of [`CellTensors`].
-const TENSORS: usize = 13;
+pub const TENSORS: usize = 13;
 
 impl<T> CellTensors<T, T> {
-    fn from_array(array: [T; TENSORS]) -> Self {
+    /// The tensors in the order of their fields.
+    pub fn from_array(array: [T; TENSORS]) -> Self {
         let [
             xs,
             cell,
@@ -140,7 +141,8 @@ impl<T> CellTensors<T, T> {
         }
     }
 
-    fn into_array(self) -> [T; TENSORS] {
+    /// The reverse of [`from_array`](Self::from_array).
+    pub fn into_array(self) -> [T; TENSORS] {
         [
             self.xs,
             self.cell,
@@ -160,6 +162,25 @@ impl<T> CellTensors<T, T> {
 }
 
 impl<T> CellTensors<T> {
+    /// Every tensor, or that it is not there.
+    pub fn into_options(self) -> CellTensors<Option<T>, Option<T>> {
+        CellTensors {
+            xs: Some(self.xs),
+            cell: Some(self.cell),
+            hidden: Some(self.hidden),
+            depthwise: Some(self.depthwise),
+            depthwise_bias: self.depthwise_bias,
+            bottleneck: Some(self.bottleneck),
+            bottleneck_bias: Some(self.bottleneck_bias),
+            bottleneck_depthwise: Some(self.bottleneck_depthwise),
+            gates: Some(self.gates),
+            gates_bias: self.gates_bias,
+            peephole_input: self.peephole_input,
+            peephole_forget: self.peephole_forget,
+            peephole_output: self.peephole_output,
+        }
+    }
+
     /// Applies `f` to every tensor that is there.
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> CellTensors<U> {
         CellTensors {
@@ -181,21 +202,8 @@ impl<T> CellTensors<T> {
 
     /// Every tensor, with `absent()` in the place of those that are not there.
     fn or_else(self, absent: impl Fn() -> T) -> CellTensors<T, T> {
-        CellTensors {
-            xs: self.xs,
-            cell: self.cell,
-            hidden: self.hidden,
-            depthwise: self.depthwise,
-            depthwise_bias: self.depthwise_bias.unwrap_or_else(&absent),
-            bottleneck: self.bottleneck,
-            bottleneck_bias: self.bottleneck_bias,
-            bottleneck_depthwise: self.bottleneck_depthwise,
-            gates: self.gates,
-            gates_bias: self.gates_bias.unwrap_or_else(&absent),
-            peephole_input: self.peephole_input.unwrap_or_else(&absent),
-            peephole_forget: self.peephole_forget.unwrap_or_else(&absent),
-            peephole_output: self.peephole_output.unwrap_or_else(&absent),
-        }
+        let tensors = self.into_options().into_array();
+        CellTensors::from_array(tensors.map(|tensor| tensor.unwrap_or_else(&absent)))
     }
 }
 

@@ -111,14 +111,28 @@ pub fn assert_all_close(what: &str, found: &Named, expected: &Named, tolerance: 
         names(expected),
         "{what}: found (left), expected (right)"
     );
-    for (name, expected) in expected {
-        assert_close(
-            &format!("{what}: {name}"),
-            &found[name],
-            expected,
-            tolerance,
-        );
-    }
+    // All that differ: which do says more than that one does.
+    let differing: Vec<_> = expected
+        .iter()
+        .filter_map(|(name, expected)| {
+            let found = &found[name];
+            if found.shape != expected.shape {
+                return Some(format!(
+                    "{name}: {:?}, not {:?}",
+                    found.shape, expected.shape
+                ));
+            }
+            let difference = relative_difference(found, expected);
+            // Not a number is no small difference.
+            (difference.is_nan() || difference > tolerance)
+                .then(|| format!("{name}: relative difference {difference:.2e}"))
+        })
+        .collect();
+    assert!(
+        differing.is_empty(),
+        "{what}: {}, more than {tolerance:.0e}",
+        differing.join(", ")
+    );
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ impl DepthwiseSizes {
     }
 }
 
-/// The value of the convolution of the plane that begins at `plane`, at `position`; a vector is one value.
+/// The value of the convolution of the plane that begins at `plane`, at `position`, with a kernel that may be
+/// turned by half a turn; a vector is one value.
 #[cube]
 pub fn convolve<F: Float, N: Size>(
     x: &Array<Vector<F, N>>,
@@ -59,6 +60,7 @@ pub fn convolve<F: Float, N: Size>(
     kernels: &Array<F>,
     kernel: usize,
     #[comptime] map: Map,
+    #[comptime] turned: bool,
 ) -> Vector<F, N> {
     let reach = comptime!(map.side / 2);
     let row = position / comptime!(map.width);
@@ -74,7 +76,9 @@ pub fn convolve<F: Float, N: Size>(
                 && column + j < comptime!(map.width + reach);
             if inside {
                 let at = plane + (row + i - reach) * comptime!(map.width) + column + j - reach;
-                let weight = kernels[kernel * comptime!(map.taps()) + comptime!(i * map.side + j)];
+                let tap = comptime!(i * map.side + j);
+                let tap = comptime!(if turned { map.taps() - 1 - tap } else { tap });
+                let weight = kernels[kernel * comptime!(map.taps()) + tap];
                 sum += x[at] * Vector::<F, N>::new(weight);
             }
         }
@@ -96,6 +100,7 @@ pub fn depthwise<F: Float, N: Size>(
     h_count: usize,
     x_place: Place,
     h_place: Place,
+    out_first: usize,
     #[comptime] sizes: DepthwiseSizes,
 ) {
     let area = comptime!(sizes.map.area());
@@ -108,12 +113,12 @@ pub fn depthwise<F: Float, N: Size>(
             let frame = ABSOLUTE_POS / comptime!(sizes.input());
             let plane = x_place.first + frame * x_place.frame + channel * area;
             let kernel = group * comptime!(sizes.kernels) + channel;
-            let mut sum = convolve::<F, N>(x, plane, position, kernels, kernel, sizes.map);
+            let mut sum = convolve::<F, N>(x, plane, position, kernels, kernel, sizes.map, false);
             #[comptime]
             if let ComptimeOption::Some(bias) = bias {
                 sum += Vector::<F, N>::new(bias[channel]);
             }
-            out[ABSOLUTE_POS] = sum;
+            out[out_first + ABSOLUTE_POS] = sum;
         }
     }
     #[comptime]
@@ -128,7 +133,8 @@ pub fn depthwise<F: Float, N: Size>(
             let kernel = group * comptime!(sizes.kernels)
                 + comptime!(sizes.kernels - sizes.own)
                 + channel % comptime!(sizes.own);
-            out[ABSOLUTE_POS] = convolve::<F, N>(h, plane, position, kernels, kernel, sizes.map);
+            out[out_first + ABSOLUTE_POS] =
+                convolve::<F, N>(h, plane, position, kernels, kernel, sizes.map, false);
         }
     }
 }

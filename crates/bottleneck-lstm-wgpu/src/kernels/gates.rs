@@ -32,6 +32,8 @@ pub struct GateSizes {
     pub carry_activated: bool,
     /// Bits of what the forget gate starts from.
     pub forget_bias: u32,
+    /// Whether the new cell state goes behind the outputs too.
+    pub yields_cell: bool,
 }
 
 impl GateSizes {
@@ -55,6 +57,8 @@ pub struct States {
     pub new: usize,
     /// The new hidden state.
     pub hidden: usize,
+    /// Where the new cell state goes among the outputs, if it does.
+    pub yielded: usize,
 }
 
 /// A peephole's weights at a position times the cell state there, or zero.
@@ -162,7 +166,7 @@ pub fn gates<F: Float, N: Size, M: Size>(
                     let channel = block * width + i;
                     let plane = from + channel * area;
                     let kernel = group * channels + channel;
-                    let x = convolve::<F, N>(b, plane, position, kernels, kernel, sizes.map);
+                    let x = convolve::<F, N>(b, plane, position, kernels, kernel, sizes.map, false);
                     #[unroll]
                     for index in 0..comptime!(4 * tile) {
                         let weight = weights[rows[index] + block];
@@ -233,10 +237,13 @@ pub fn gates<F: Float, N: Size, M: Size>(
                     tape[at + 3 * tape_place.frame] = output;
                     tape[at + 4 * tape_place.frame] = cell;
                 }
+                let mut carried = cell;
                 if comptime!(sizes.carry_activated) {
-                    state[states.new + at] = activated;
-                } else {
-                    state[states.new + at] = cell;
+                    carried = activated;
+                }
+                state[states.new + at] = carried;
+                if comptime!(sizes.yields_cell) {
+                    out[states.yielded + at] = carried;
                 }
                 state[states.hidden + at] = new;
                 out[out_place.first + frame * out_place.frame + channel * area + position] = new;

@@ -10,9 +10,13 @@
 
 pub mod activation;
 pub mod depthwise;
+pub mod depthwise_backward;
 pub mod gates;
+pub mod gates_backward;
+pub mod gradients;
 pub mod product;
 pub mod scale;
+pub mod transposed;
 
 use cubecl::prelude::*;
 
@@ -23,4 +27,23 @@ pub struct Place {
     pub first: usize,
     /// From one to the next.
     pub frame: usize,
+}
+
+/// Where the frames of a sequence lie in a buffer, likewise.
+#[derive(CubeLaunch, CubeType, Clone, Copy)]
+pub struct Strides {
+    /// Where the first one of the first video begins.
+    pub first: usize,
+    /// From one video to the next.
+    pub batch: usize,
+    /// From one step to the next.
+    pub time: usize,
+}
+
+#[cube]
+impl Strides {
+    /// Where frame `index` begins, of videos of `time` steps each.
+    pub fn frame(&self, index: usize, time: usize) -> usize {
+        self.first + index / time * self.batch + index % time * self.time
+    }
 }

@@ -10,17 +10,20 @@ use super::gates::{GateSizes, States, peephole};
 pub const UNITS: usize = 64;
 
 /// Divides the cell state of a group of a frame by `max(1, max / 6)`, and finishes what
-/// [`gates`](super::gates::gates) left: one cube a group of a frame.
+/// [`gates`](super::gates::gates) left: one cube a group of a frame. Leaves a divisor each in `divisors`, if
+/// there are any, `[frames, groups]`.
 #[cube(launch_unchecked)]
 pub fn scale<F: Float, N: Size>(
     peephole_output: &ComptimeOption<Array<F>>,
     state: &mut Array<Vector<F, N>>,
     out: &mut Array<Vector<F, N>>,
     tape: &mut ComptimeOption<Array<Vector<F, N>>>,
+    divisors: &mut ComptimeOption<Array<F>>,
     count: usize,
     states: States,
     out_place: Place,
     tape_place: Place,
+    divisors_first: usize,
     #[comptime] sizes: GateSizes,
 ) {
     if CUBE_POS >= count {
@@ -50,7 +53,14 @@ pub fn scale<F: Float, N: Size>(
     for i in 0..UNITS {
         all = max(all, largest[i]);
     }
-    let divisor = Vector::<F, N>::new(max(all / F::new(6.0), F::new(1.0)));
+    let divisor = max(all / F::new(6.0), F::new(1.0));
+    #[comptime]
+    if let ComptimeOption::Some(divisors) = divisors {
+        if unit == 0 {
+            divisors[divisors_first + CUBE_POS] = divisor;
+        }
+    }
+    let divisor = Vector::<F, N>::new(divisor);
 
     let mut at = unit;
     while at < size {
@@ -69,10 +79,13 @@ pub fn scale<F: Float, N: Size>(
             tape[at + 3 * tape_place.frame] = output;
             tape[at + 4 * tape_place.frame] = cell;
         }
+        let mut carried = cell;
         if comptime!(sizes.carry_activated) {
-            state[states.new + first + at] = activated;
-        } else {
-            state[states.new + first + at] = cell;
+            carried = activated;
+        }
+        state[states.new + first + at] = carried;
+        if comptime!(sizes.yields_cell) {
+            out[states.yielded + first + at] = carried;
         }
         state[states.hidden + first + at] = new;
         out[out_place.first + frame * out_place.frame + channel * area + position] = new;
