@@ -9,6 +9,8 @@ mod ours;
 mod peers;
 mod rounds;
 mod table;
+#[cfg(feature = "wgpu")]
+mod wgpu;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -61,6 +63,8 @@ struct Args {
 #[derive(Subcommand)]
 enum Mode {
     Cpu(cpu::Args),
+    #[cfg(feature = "wgpu")]
+    Wgpu(wgpu::Args),
 }
 
 fn main() -> Result<()> {
@@ -72,6 +76,8 @@ fn main() -> Result<()> {
     );
     match &args.mode {
         Some(Mode::Cpu(args)) => cpu::run(args),
+        #[cfg(feature = "wgpu")]
+        Some(Mode::Wgpu(args)) => wgpu::run(args),
         None => run(&args),
     }
 }

@@ -226,7 +226,7 @@ fn train_conv<B: AutodiffBackend>(shape: Shape) -> impl FnMut() {
 }
 
 /// The sum over the steps of the mean square of the hidden state.
-fn loss<B: Backend>(hs: Tensor<B, 5>) -> Tensor<B, 1> {
+pub fn loss<B: Backend>(hs: Tensor<B, 5>) -> Tensor<B, 1> {
     let steps = hs.dims()[1] as f64;
     hs.square().mean().mul_scalar(steps)
 }

@@ -27,6 +27,8 @@ pub struct Args {
 enum Mode {
     /// The CPU runner's numbers beside their floors
     Cpu,
+    /// The GPU runner's numbers beside theirs; builds Burn's wgpu backend, for a quarter of an hour
+    Wgpu,
 }
 
 /// Builds and runs the bench with optimisations.
@@ -38,9 +40,14 @@ pub fn run(args: &Args) -> Result<()> {
     if args.flex_x86_v4 {
         bench.args(["--features", "flex-x86-v4"]);
     }
-    bench.arg("--");
-    if let Some(Mode::Cpu) = args.mode {
-        bench.arg("cpu");
+    if let Some(Mode::Wgpu) = args.mode {
+        bench.args(["--features", "wgpu"]);
     }
+    bench.arg("--");
+    match args.mode {
+        Some(Mode::Cpu) => bench.arg("cpu"),
+        Some(Mode::Wgpu) => bench.arg("wgpu"),
+        None => &mut bench,
+    };
     run_to_end(bench.args(&args.options))
 }

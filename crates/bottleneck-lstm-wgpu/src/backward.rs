@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use crate::backend::Recording;
 use crate::device::{Buffer, Device, Frames};
-use crate::device_backward::{Extent, GatesBackward, Steps};
+use crate::device_backward::{Extent, GatesBackward, Input, Steps};
 use crate::kernels::gradients::{OuterSizes, SumSizes};
 use crate::kernels::transposed::TransposedSizes;
 use crate::launches::Launches;
@@ -148,8 +148,10 @@ impl<R: CubeRuntime> Backward<'_, R> {
             false,
             [d_convolved, d_bottleneck],
             &tensors.bottleneck_depthwise,
-            plan.output_bottleneck.then_some(outputs),
-            (activation != Activation::Identity).then_some((activation, bottleneck)),
+            Input {
+                more: plan.output_bottleneck.then_some(outputs),
+                activated: (activation != Activation::Identity).then_some((activation, bottleneck)),
+            },
         );
         let d_hidden = self.step_of(&self.d_hidden, 0, plan.hidden);
         let d_convolved_hidden = match plan.depthwise_hidden {
@@ -174,8 +176,7 @@ impl<R: CubeRuntime> Backward<'_, R> {
                 false,
                 [d_convolved_hidden, d_hidden],
                 &tensors.depthwise,
-                None,
-                None,
+                Input::default(),
             );
         }
     }
@@ -273,8 +274,14 @@ impl<R: CubeRuntime> Backward<'_, R> {
             self.all_frames(&out, frame),
         ];
         let kernels = &self.tensors.depthwise;
-        self.device
-            .depthwise_backward(self.extent(), sizes, true, steps, kernels, None, None);
+        self.device.depthwise_backward(
+            self.extent(),
+            sizes,
+            true,
+            steps,
+            kernels,
+            Input::default(),
+        );
         out
     }
 

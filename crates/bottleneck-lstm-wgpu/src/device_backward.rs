@@ -44,6 +44,15 @@ pub(crate) struct Extent {
     pub time: usize,
 }
 
+/// What else is known of a convolution's input.
+#[derive(Default)]
+pub(crate) struct Input<'a> {
+    /// The gradient that it has from elsewhere.
+    pub more: Option<Steps<'a>>,
+    /// The values that it took after its activation, if it has one.
+    pub activated: Option<(Activation, Steps<'a>)>,
+}
+
 /// What the gates of a step look at and write to, backward.
 pub(crate) struct GatesBackward<'a> {
     /// The gradient of outputs and, behind, of the last cell state.
@@ -198,8 +207,7 @@ impl<R: CubeRuntime> Device<'_, R> {
         }
     }
 
-    /// [`depthwise_backward`] to `out` from the gradient `d`; `more` is added, and what comes out is led
-    /// through the activation that took the values `y`.
+    /// [`depthwise_backward`] to `out` from the gradient `d`.
     pub fn depthwise_backward(
         &self,
         extent: Extent,
@@ -207,8 +215,7 @@ impl<R: CubeRuntime> Device<'_, R> {
         of_input: bool,
         [d, out]: [Steps<'_>; 2],
         kernels: &Buffer,
-        more: Option<Steps<'_>>,
-        y: Option<(Activation, Steps<'_>)>,
+        Input { more, activated }: Input<'_>,
     ) {
         let planes = match of_input {
             true => sizes.shared,
@@ -216,7 +223,7 @@ impl<R: CubeRuntime> Device<'_, R> {
         };
         let threads = extent.frames * planes * sizes.map.area();
         let (count, cube) = self.count(threads);
-        let (activation, y) = y.unzip();
+        let (activation, y) = activated.unzip();
         let arg = |steps: Steps<'_>| steps.buffer.arg(1);
         let inputs = [more, y].into_iter().flatten().map(|steps| steps.buffer);
         self.add(inputs.chain([d.buffer, kernels, out.buffer]));

@@ -93,7 +93,10 @@ fn backend(name: &str) -> Result<Backend> {
 
 #[cfg(feature = "wgpu")]
 fn run_on_gpu(job: &Job<'_>) -> Result<bool> {
-    job.run::<Autodiff<burn::backend::Wgpu>, _>(&bottleneck_lstm::Reference)
+    // A missing adapter is one clear line here, and a panic in Burn.
+    let runner = bottleneck_lstm_wgpu::WgpuRunner::try_new(&Default::default())?;
+    eprintln!("on {}", runner.describe());
+    job.run::<Autodiff<burn_wgpu::Wgpu>, _>(&runner)
 }
 
 #[cfg(not(feature = "wgpu"))]

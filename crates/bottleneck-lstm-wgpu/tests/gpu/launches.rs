@@ -7,6 +7,7 @@ use bottleneck_lstm::{
 use bottleneck_lstm_wgpu::WgpuRunner;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
+use burn_autodiff::Autodiff;
 use burn_fusion::Fusion;
 
 use super::Cube;
@@ -128,4 +129,41 @@ fn a_strided_input_is_one_copy_more() {
     let x = Tensor::<Cube, 4>::ones([2, SPATIAL[0], SPATIAL[1], INPUT], &device);
     cell.step_with(&runner, x.permute([0, 3, 1, 2]), None);
     assert_eq!(runner.launches().count(), 5);
+}
+
+/// Launches of a recorded sequence of `time` steps, and of its backward pass.
+fn training_launches(config: &BottleneckLstmConfig, time: usize) -> [u64; 2] {
+    type Backend = Autodiff<Cube>;
+    let (device, [height, width]) = (Default::default(), SPATIAL);
+    let runner = WgpuRunner::new();
+    let cell = config.init::<Backend>(&device);
+    let noise = Distribution::Normal(0.0, 1.0);
+    let state = || Tensor::random([2, HIDDEN, height, width], noise, &device);
+    let start = BottleneckLstmState::new(state(), state());
+    let xs = Tensor::random([2, time, INPUT, height, width], noise, &device).require_grad();
+    let (outputs, last) = cell.forward_with(&runner, xs, Some(start));
+    let forward = runner.launches().count();
+    let gradients = (outputs.sum() + last.cell.sum()).backward();
+    assert!(cell.gates.val().grad(&gradients).is_some());
+    [forward, runner.launches().count() - forward]
+}
+
+#[test]
+fn training_launches_are_bounded() {
+    for (name, config) in variants() {
+        for time in [1, 3] {
+            let steps = time as u64;
+            let [forward, backward] = training_launches(&config, time);
+            assert!(
+                forward <= 5 * steps + 4,
+                "forward, {time} steps, {name}: {forward}"
+            );
+            let each = if config.scale_state { 7 } else { 5 };
+            let bound = each * steps + 15;
+            assert!(
+                backward <= bound,
+                "backward, {time} steps, {name}: {backward}"
+            );
+        }
+    }
 }

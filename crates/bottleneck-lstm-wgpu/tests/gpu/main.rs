@@ -1,8 +1,10 @@
 //! What needs an adapter; lavapipe, which runs on the CPU, is one. A single binary, since Burn's GPU
 //! backends take longer to compile than to test.
 
+mod determinism;
 mod launches;
 mod parity;
+mod shared_device;
 mod stream;
 
 use burn_cubecl::CubeBackend;
