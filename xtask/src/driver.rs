@@ -21,7 +21,7 @@ pub fn install() -> Result<()> {
             .read_dir()
             .is_ok_and(|mut drivers| drivers.next().is_some())
     };
-    if !cfg!(target_os = "linux") || LISTS.iter().any(|list| listed(list)) {
+    if !cfg!(target_os = "linux") || LISTS.iter().any(listed) {
         return Ok(());
     }
     println!("There is no Vulkan driver; installing lavapipe, which runs on the CPU.");
