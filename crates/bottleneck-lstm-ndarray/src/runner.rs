@@ -75,7 +75,7 @@ impl CpuRunner {
 
     /// Sets the number of threads, at least one. They come from rayon's pool, the global one or
     /// that in which the call is made, and are no more than it has. The videos of a batch are
-    /// spread over them first, then the channels of a video.
+    /// spread over them first, then the rows of its maps.
     pub fn with_threads(self, n: usize) -> Self {
         Self {
             threads: Some(n.max(1)),
