@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> Result<()> {
     stage_of("documentation examples", &mut doc(&CPU))?;
     if args.all {
         driver::install()?;
-        println!("The GPU suite: about 15 minutes more, and 7 GB of disk.");
+        println!("The GPU suite: about 14 minutes more, and 1.4 GB of disk.");
         suite("GPU", &GPU)?;
         stage_of("GPU, documentation examples", &mut doc(&GPU))?;
     }
