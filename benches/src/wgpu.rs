@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 use bottleneck_lstm::{BottleneckLstmConfig, BottleneckLstmState, CellRunner, Reference};
@@ -20,8 +19,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::machine::Machine;
-use crate::ours::loss;
-use crate::rounds::{self, Contestant, Limits, Timing};
+use crate::ours::{contestant, loss};
+use crate::rounds::{self, Limits, Timing};
 use crate::table::{self, digits};
 use crate::work::{self, Shape};
 
@@ -195,19 +194,6 @@ fn race(task: Task, shape: Shape, runner: &WgpuRunner, device: &WgpuDevice, quic
         launches: counts[0],
         bytes: counts[1],
         timings: rounds::race(contestants, Limits::new(quick)),
-    }
-}
-
-fn contestant(name: &'static str, mut run: Box<dyn FnMut()>) -> Contestant {
-    Contestant {
-        name,
-        is_peer: false,
-        most: usize::MAX,
-        run: Box::new(move || {
-            let begin = Instant::now();
-            run();
-            Ok(begin.elapsed())
-        }),
     }
 }
 

@@ -169,7 +169,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
         let inputs = [x, h].into_iter().flatten().map(|frames| frames.buffer);
         self.add(inputs.chain([kernels, out]).chain(bias));
         // SAFETY: a thread reads and writes within the planes that `sizes` says, which every caller makes
-        // of the shapes that the buffers were made for.
+        // of the plan that the buffers were made for, and `Plan::check` held the parameters to.
         unsafe {
             depthwise::depthwise::launch_unchecked::<f32, R>(
                 &self.client,

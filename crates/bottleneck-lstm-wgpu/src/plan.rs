@@ -1,5 +1,6 @@
 //! The sizes and the variant of a call, from a cell's configuration and the shapes of its tensors.
 
+use bottleneck_lstm::fused::CellTensors;
 use bottleneck_lstm::{Activation, BottleneckLstmConfig, Depthwise, Peephole};
 use burn::tensor::Shape;
 
@@ -58,6 +59,49 @@ impl Plan {
             clip: config.clip_state.map(|clip| clip as f32),
             carry_activated: config.carries_activated(),
             forget_bias: config.forget_bias as f32,
+        }
+    }
+
+    /// That parameters have as many values each as the configuration says, which the kernels rely on: a
+    /// caller may have replaced one.
+    ///
+    /// # Panics
+    ///
+    /// If one has another number.
+    pub fn check(&self, values: &CellTensors<usize>) {
+        let (m, taps, hidden) = (self.group(), self.map.taps(), self.hidden);
+        let first = self.first_depthwise();
+        let peephole = hidden * if self.pinned { self.area() } else { 1 };
+        let parameters = [
+            (
+                "depthwise",
+                Some(values.depthwise),
+                first.groups * first.kernels * taps,
+            ),
+            ("depthwise_bias", values.depthwise_bias, self.input),
+            (
+                "bottleneck",
+                Some(values.bottleneck),
+                hidden * (self.input + m),
+            ),
+            ("bottleneck_bias", Some(values.bottleneck_bias), hidden),
+            (
+                "bottleneck_depthwise",
+                Some(values.bottleneck_depthwise),
+                hidden * taps,
+            ),
+            ("gates", Some(values.gates), 4 * hidden * m),
+            ("gates_bias", values.gates_bias, 4 * hidden),
+            ("peephole_input", values.peephole_input, peephole),
+            ("peephole_forget", values.peephole_forget, peephole),
+            ("peephole_output", values.peephole_output, peephole),
+        ];
+        for (name, found, expected) in parameters {
+            let found = found.unwrap_or(expected);
+            assert_eq!(
+                expected, found,
+                "{name} has another number of values than its cell"
+            );
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use bottleneck_lstm::fused::{self, CellGradients, CellTensors, FusedCell, Outcome};
 use bottleneck_lstm::{BottleneckLstm, BottleneckLstmConfig, BottleneckLstmState, CellRunner};
 use burn::tensor::ops::FloatTensor;
-use burn::tensor::{DType, Shape, Tensor};
+use burn::tensor::{DType, Shape, Tensor, TensorMetadata};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_wgpu::WgpuDevice;
@@ -26,7 +26,7 @@ use crate::plan::Plan;
 ///
 /// A step is at most four launches, whatever the variant, and a sequence of `T` steps at most `4 T + 1`: its
 /// input goes through two of them for all steps at once. Without a depthwise convolution of the hidden state it
-/// is `3 T + 2`. A strided tensor is one copy more. Recorded for a backward pass, a sequence takes at most
+/// is `3 T + 2`. A strided tensor is one copy more, as the two of a learned state are at the start of a sequence. Recorded for a backward pass, a sequence takes at most
 /// `5 T + 4`, and the backward pass `5 T + 15`, or with scaling `7 T + 15`.
 ///
 /// On the first use of a shape its kernels are compiled, which takes a moment; nothing is tuned at run time and
@@ -99,7 +99,7 @@ impl WgpuRunner {
     }
 
     /// That the adapter, if it was looked at, can run a call of `time` steps of `batch` videos of
-    /// `spatial = [height, width]`.
+    /// `spatial = [height, width]`, without a backward pass, whose record takes more.
     ///
     /// # Errors
     ///
@@ -194,6 +194,15 @@ fn covers(dtype: DType) -> bool {
     dtype == DType::F32
 }
 
+/// At the border, since the kernels run unchecked, and with fusion in another thread.
+fn check_parameters<B: GpuBackend>(
+    config: &BottleneckLstmConfig,
+    tensors: &CellTensors<FloatTensor<B>>,
+) {
+    let values = tensors.clone().map(|tensor| tensor.shape().num_elements());
+    Plan::new(config, &tensors.xs.shape()).check(&values);
+}
+
 impl<B: GpuBackend> FusedCell<B> for WgpuRunner {
     type Tape = Recording<FloatTensor<B>>;
 
@@ -206,6 +215,7 @@ impl<B: GpuBackend> FusedCell<B> for WgpuRunner {
         config: &BottleneckLstmConfig,
         tensors: CellTensors<FloatTensor<B>>,
     ) -> Outcome<FloatTensor<B>> {
+        check_parameters::<B>(config, &tensors);
         B::forward(&self.call(config), tensors)
     }
 
@@ -214,6 +224,7 @@ impl<B: GpuBackend> FusedCell<B> for WgpuRunner {
         config: &BottleneckLstmConfig,
         tensors: CellTensors<FloatTensor<B>>,
     ) -> (FloatTensor<B>, Recording<FloatTensor<B>>) {
+        check_parameters::<B>(config, &tensors);
         let (packed, tape) = B::forward_taped(&self.call(config), tensors.clone());
         let recording = Recording {
             tensors,

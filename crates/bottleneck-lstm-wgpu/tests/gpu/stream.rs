@@ -2,6 +2,7 @@
 
 use bottleneck_lstm::BottleneckLstmConfig;
 use bottleneck_lstm_wgpu::{Adapter, GpuError, WgpuRunner};
+use burn::module::Param;
 use burn::tensor::{Distribution, Tensor};
 use burn_fusion::Fusion;
 use burn_wgpu::WgpuDevice;
@@ -92,4 +93,13 @@ fn buffers_past_the_limit_are_an_error_before_anything_is_allocated() {
     let expected =
         format!("the input takes 20000000 bytes, and {name} binds at most 1048576 to a kernel");
     assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+#[should_panic(expected = "gates has another number of values than its cell")]
+fn a_parameter_of_another_size_never_reaches_a_kernel() {
+    let device = Default::default();
+    let mut cell = BottleneckLstmConfig::new(5, 4).init::<B>(&device);
+    cell.gates = Param::from_tensor(Tensor::ones([8, 4, 1, 1], &device));
+    cell.step_with(&WgpuRunner::new(), x(), None);
 }
