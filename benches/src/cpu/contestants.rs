@@ -7,7 +7,7 @@ use bottleneck_lstm_ndarray::CpuRunner;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPoolBuilder;
 
 use super::race::Task;
 use crate::ours::{contestant, forward, left_out, stream, train, train_all};
@@ -134,11 +134,11 @@ fn ndarray_training(shape: Shape, quick: bool) -> Vec<Contestant> {
 /// Stream and loop, on one thread and on two. Each run is a burst of steps: threads that were asleep
 /// take a while to find a core each.
 fn two_threads(shape: Shape) -> Result<[Contestant; 4]> {
-    // The global pool has one thread, so that stock backends take no more.
-    let pool = || -> Result<ThreadPool> { Ok(ThreadPoolBuilder::new().num_threads(2).build()?) };
+    // The global pool has one thread, so that stock backends take no more; beside the caller's it is
+    // the stream's second.
     let one = CpuRunner::new().with_threads(1);
-    let mut two = stream::<Flex>(&one.clone().with_threads(2), shape);
-    let (step_pool, loop_pool) = (pool()?, pool()?);
+    let two = stream::<Flex>(&one.clone().with_threads(2), shape);
+    let loop_pool = ThreadPoolBuilder::new().num_threads(2).build()?;
     let half = || multiply_adds(LOOP_MACS / 2);
     Ok([
         burst(LOOP, || multiply_adds(LOOP_MACS)),
@@ -146,7 +146,7 @@ fn two_threads(shape: Shape) -> Result<[Contestant; 4]> {
             loop_pool.join(half, half);
         }),
         burst(FLEX_STREAM, stream::<Flex>(&one, shape)),
-        burst(STREAM_TWO, move || step_pool.install(&mut two)),
+        burst(STREAM_TWO, two),
     ])
 }
 

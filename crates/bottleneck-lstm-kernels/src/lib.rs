@@ -10,6 +10,7 @@ pub mod backward;
 mod bands;
 mod convolve;
 mod depthwise;
+mod fork;
 pub mod forward;
 mod gates;
 mod gates_backward;
@@ -33,6 +34,7 @@ mod sums;
 mod tests;
 
 pub use depthwise::{Map, covers};
+pub use fork::awake;
 pub use instructions::Instructions;
 pub use lanes::Octet;
 pub use memory::{Buffer, Memory};

@@ -1,7 +1,6 @@
 //! Work that can be shared out among threads.
 
-use rayon::join;
-
+use crate::fork::fork;
 use crate::instructions::Instructions;
 use crate::lanes::Kernel;
 
@@ -20,7 +19,7 @@ pub trait Share: Kernel<Output = ()> + Send + Sized {
 pub struct Team {
     /// On which instructions.
     pub instructions: Instructions,
-    /// On how many threads of rayon's pool, at least one.
+    /// On how many threads, at least one: the caller's and others of rayon's pool.
     pub threads: usize,
 }
 
@@ -34,6 +33,6 @@ impl Team {
         let half = threads / 2;
         let (one, other) = kernel.split((parts * half).div_ceil(threads));
         let team = |threads| Self { threads, ..self };
-        join(|| team(half).run(one), || team(threads - half).run(other));
+        fork(|| team(half).run(one), || team(threads - half).run(other));
     }
 }

@@ -3,11 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::join;
-
 use crate::Plan;
 use crate::bands::Bands;
 use crate::convolve::Convolve;
+use crate::fork::fork;
 use crate::forward::State;
 use crate::gates::{GateState, GateTape, Gates, Scale, Scaling};
 use crate::instructions::Instructions;
@@ -292,7 +291,7 @@ fn over_strips<P: Positions + Send>(
         .positions(&(one[0].rows.start..other[0].rows.start))
         .len();
     let [mine, theirs] = all.split(at);
-    join(
+    fork(
         || over_strips(one, mine, frame, work),
         || over_strips(other, theirs, frame, work),
     );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bottleneck_lstm::fused;
 use bottleneck_lstm::{BottleneckLstm, BottleneckLstmConfig, BottleneckLstmState, CellRunner};
-use bottleneck_lstm_kernels::{self as kernels, Instructions, Memory, Team};
+use bottleneck_lstm_kernels::{self as kernels, Instructions, Memory, Team, awake};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor};
 use burn_autodiff::Autodiff;
@@ -73,9 +73,9 @@ impl CpuRunner {
         }
     }
 
-    /// Sets the number of threads, at least one. They come from rayon's pool, the global one or
-    /// that in which the call is made, and are no more than it has. The videos of a batch are
-    /// spread over them first, then the rows of its maps.
+    /// Sets the number of threads, at least one: the caller's and others of rayon's pool, the global
+    /// one or that in which the call is made, of which there are no more than it has. The videos of a
+    /// batch are spread over them first, then the rows of its maps.
     pub fn with_threads(self, n: usize) -> Self {
         Self {
             threads: Some(n.max(1)),
@@ -187,7 +187,7 @@ impl CpuRunner {
         let (videos, threads) = (call.videos(), self.threads(call.batch * call.plan.macs()));
         let (at_a_time, each) = threads::divide(threads, call.batch);
         let team = self.team(each);
-        let results = threads::enter(threads, || {
+        let results = awake(threads, || {
             if at_a_time < 2 {
                 let one = |video| run(team, video, &mut all);
                 return videos.into_iter().map(one).collect();
@@ -216,7 +216,7 @@ impl CpuRunner {
         let threads = self.threads(macs);
         let (at_a_time, each) = threads::divide(threads, items.len());
         let team = self.team(each);
-        threads::enter(threads, || {
+        awake(threads, || {
             threads::map(at_a_time, items, |item| run(team, item))
         })
     }

@@ -5,7 +5,7 @@ use bottleneck_lstm::{
     BottleneckLstm, BottleneckLstmState, CellRunner, Reference, ShapeError, checks,
 };
 use bottleneck_lstm_kernels::forward::{self, Scratch, State};
-use bottleneck_lstm_kernels::{Octet, Packed, Plan, Team};
+use bottleneck_lstm_kernels::{Octet, Packed, Plan, Team, awake};
 use burn::tensor::{Shape, Tensor, TensorData, TensorPrimitive};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
@@ -326,7 +326,7 @@ impl Fused {
         let (frame, size) = (plan.frame(), plan.area() * plan.output());
         let threads = *at_a_time * team.threads;
         if *at_a_time < 2 {
-            return threads::enter(threads, || {
+            return awake(threads, || {
                 let frames = x.chunks_exact(frame).zip(outputs.chunks_exact_mut(size));
                 for (video, (x, output)) in videos.iter_mut().zip(frames) {
                     run(video, x, output);

@@ -1,7 +1,4 @@
-//! How many threads a call takes, from rayon's pool.
-
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+//! How many threads a call takes, and how a batch is spread over them.
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
@@ -22,53 +19,6 @@ pub(crate) fn count(asked: Option<usize>, macs: usize) -> usize {
 pub(crate) fn divide(threads: usize, items: usize) -> (usize, usize) {
     let at_a_time = threads.clamp(1, items.max(1));
     (at_a_time, (threads / at_a_time).max(1))
-}
-
-/// How long a thread stays awake for the kernel after next. To wake one up takes the tenth of a
-/// millisecond that a kernel takes.
-const AWAKE: Duration = Duration::from_micros(100);
-
-/// Runs `work` in the pool if it is for several threads, so that the kernels need not enter it one
-/// by one. The others stay awake meanwhile, even if `work` leaves them idle from time to time.
-pub(crate) fn enter<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
-    if threads < 2 {
-        return work();
-    }
-    let done = AtomicBool::new(false);
-    let work = || {
-        let _done = Done(&done);
-        work()
-    };
-    rayon::join(work, || stay_awake(threads - 1, &done)).0
-}
-
-/// Sets a flag when it is dropped, be it by a panic.
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-/// Has so many `threads` take on what the pool has to do until `done`, or until there was nothing for a
-/// while: a thread that has work of its own to finish may have come here too, and must not wait for
-/// ever.
-fn stay_awake(threads: usize, done: &AtomicBool) {
-    if threads > 1 {
-        rayon::join(|| stay_awake(1, done), || stay_awake(threads - 1, done));
-        return;
-    }
-    let mut idle_since = None;
-    while !done.load(Ordering::Acquire) {
-        if rayon::yield_now() == Some(rayon::Yield::Executed) {
-            idle_since = None;
-        } else if idle_since.get_or_insert_with(Instant::now).elapsed() > AWAKE {
-            return;
-        } else {
-            std::hint::spin_loop();
-        }
-    }
 }
 
 /// Calls `run` on every item, `threads` at a time. Results come in the order of the items.

@@ -8,6 +8,7 @@ use bottleneck_lstm::{BottleneckLstmConfig, Peephole};
 use bottleneck_lstm_ndarray::CpuRunner;
 use burn::tensor::Tensor;
 use burn_flex::Flex;
+use rayon::ThreadPoolBuilder;
 
 struct Counting;
 
@@ -102,9 +103,18 @@ fn a_step_allocates_its_result_alone() {
                     stream.step_into(&values, &mut output).unwrap();
                 }
             };
+            let growth = 200 / 10;
+            let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+            let inside = pool.install(|| {
+                run(50);
+                allocations(|| run(200))
+            });
+            assert!(inside <= growth, "{inside} allocations in the pool");
+            // From outside, rayon has what it is handed in a box: one that keeps a thread awake, and
+            // one a fork.
             run(50);
-            let found = allocations(|| run(200));
-            assert!(found <= 200 / 10, "{found} allocations of two threads");
+            let outside = allocations(|| run(200));
+            assert!(outside <= 3 * 200 + growth, "{outside} allocations");
         }
     }
 }

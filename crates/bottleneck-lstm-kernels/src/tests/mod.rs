@@ -2,6 +2,7 @@
 //! sizes that do not suit a vector register.
 
 mod depthwise;
+mod fork;
 mod forward;
 mod gates;
 mod lanes;
