@@ -13,6 +13,7 @@ use crate::fusion;
 use crate::launches::Launches;
 use crate::plan::Plan;
 use crate::tape::Tape;
+use crate::tiling::Tiling;
 use crate::{backward, forward};
 
 mod sealed {
@@ -50,6 +51,7 @@ pub trait GpuBackend: Backend + sealed::Sealed {
 pub(crate) struct Call {
     pub config: BottleneckLstmConfig,
     pub launches: Launches,
+    pub tiling: Tiling,
 }
 
 /// What a forward pass leaves for the backward pass.
@@ -78,7 +80,7 @@ impl<R: CubeRuntime, I: IntElement, BT: BoolElement> sealed::Sealed for CubeBack
 impl<R: CubeRuntime, I: IntElement, BT: BoolElement> GpuBackend for CubeBackend<R, f32, I, BT> {
     fn forward(call: &Call, tensors: CellTensors<CubeTensor<R>>) -> Outcome<CubeTensor<R>> {
         let plan = Plan::new(&call.config, tensors.xs.meta.shape());
-        forward::run(&plan, &call.launches, tensors)
+        forward::run(&plan, call, tensors)
     }
 
     fn forward_taped(
@@ -86,7 +88,7 @@ impl<R: CubeRuntime, I: IntElement, BT: BoolElement> GpuBackend for CubeBackend<
         tensors: CellTensors<CubeTensor<R>>,
     ) -> (CubeTensor<R>, Tape<CubeTensor<R>>) {
         let plan = Plan::new(&call.config, tensors.xs.meta.shape());
-        forward::run_taped(&plan, &call.launches, tensors)
+        forward::run_taped(&plan, call, tensors)
     }
 
     fn backward(
@@ -96,7 +98,7 @@ impl<R: CubeRuntime, I: IntElement, BT: BoolElement> GpuBackend for CubeBackend<
         gradient: CubeTensor<R>,
     ) -> CellGradients<CubeTensor<R>> {
         let plan = Plan::new(&call.config, recording.tensors.xs.meta.shape());
-        backward::run(&plan, &call.launches, recording, &wanted, gradient)
+        backward::run(&plan, call, recording, &wanted, gradient)
     }
 }
 

@@ -6,12 +6,12 @@ use burn::tensor::Shape;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 
+use crate::backend::Call;
 use crate::backend::Recording;
 use crate::device::{Buffer, Device, Frames};
 use crate::device_backward::{Extent, GatesBackward, Input, Steps};
 use crate::kernels::gradients::{OuterSizes, SumSizes};
 use crate::kernels::transposed::TransposedSizes;
-use crate::launches::Launches;
 use crate::plan::Plan;
 use crate::tape::Tape;
 
@@ -19,7 +19,7 @@ use crate::tape::Tape;
 /// other.
 pub(crate) fn run<R: CubeRuntime>(
     plan: &Plan,
-    launches: &Launches,
+    call: &Call,
     recording: Recording<CubeTensor<R>>,
     wanted: &CellTensors<bool, bool>,
     gradient: CubeTensor<R>,
@@ -29,7 +29,7 @@ pub(crate) fn run<R: CubeRuntime>(
         tape,
         packed,
     } = recording;
-    let device = Device::of(&tensors.xs, launches);
+    let device = Device::of(&tensors.xs, call);
     let shapes = tensors.clone().map(|tensor| tensor.meta.shape().clone());
     let (time, state) = (plan.time, plan.state());
     let all = device.empty(time * state);

@@ -9,16 +9,16 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 use cubecl::{CubeCount, CubeDim, calculate_cube_count_elemwise};
 
+use crate::backend::Call;
 use crate::kernels::depthwise::{self, DepthwiseSizes};
 use crate::kernels::gates::{self, GateSizes, StatesLaunch};
 use crate::kernels::product::{self, ProductSizes};
 use crate::kernels::{PlaceLaunch, gradients, scale};
 use crate::launches::Launches;
+use crate::plan::widest;
+use crate::tiling::Threads;
 
 const BYTES: usize = size_of::<f32>();
-
-/// Threads of a cube.
-const UNITS: u32 = 64;
 
 /// `f32` values on the device.
 #[derive(Debug, Clone)]
@@ -65,15 +65,17 @@ pub(crate) struct Device<'a, R: CubeRuntime> {
     pub(crate) client: ComputeClient<R>,
     device: R::Device,
     launches: &'a Launches,
+    threads: Threads,
 }
 
 impl<'a, R: CubeRuntime> Device<'a, R> {
     /// The device that `tensor` is on.
-    pub fn of(tensor: &CubeTensor<R>, launches: &'a Launches) -> Self {
+    pub fn of(tensor: &CubeTensor<R>, call: &'a Call) -> Self {
         Self {
             client: tensor.client.clone(),
             device: tensor.device.clone(),
-            launches,
+            launches: &call.launches,
+            threads: call.tiling.threads(&tensor.client.properties().hardware),
         }
     }
 
@@ -142,7 +144,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
 
     pub(crate) fn count(&self, threads: usize) -> (CubeCount, CubeDim) {
         let most = self.client.properties().hardware.max_units_per_cube;
-        let cube = CubeDim::new_1d(UNITS.min(most));
+        let cube = CubeDim::new_1d(self.threads.cube.min(most));
         let count = calculate_cube_count_elemwise(&self.client, threads, cube);
         (count, cube)
     }
@@ -161,11 +163,15 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
         bias: Option<&Buffer>,
         (out, out_first): (&Buffer, usize),
     ) {
-        let x_count = x.map_or(0, |(frames, _)| frames * sizes.input());
-        let h_count = h.map_or(0, |(frames, _)| frames * sizes.hidden());
+        let n = widest(&[sizes.map.width]);
+        let x_planes = x.map_or(0, |(frames, _)| frames * sizes.groups * sizes.shared);
+        let h_planes = h.map_or(0, |(frames, _)| frames * sizes.groups * sizes.own);
+        let patch = self.threads.patch(x_planes + h_planes, sizes, n);
+        let [x_count, h_count] =
+            [x_planes, h_planes].map(|planes| planes * patch.threads(sizes.map, n));
         let (count, cube) = self.count(x_count + h_count);
         let [x, h] = [x, h].map(|frames| frames.map(|(_, frames)| frames));
-        let arg = |frames: Frames<'_>| frames.buffer.arg(1);
+        let arg = |frames: Frames<'_>| frames.buffer.arg(n);
         let inputs = [x, h].into_iter().flatten().map(|frames| frames.buffer);
         self.add(inputs.chain([kernels, out]).chain(bias));
         // SAFETY: a thread reads and writes within the planes that `sizes` says, which every caller makes
@@ -175,18 +181,19 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
                 &self.client,
                 count,
                 cube,
-                1,
+                n,
                 x.map(arg).into(),
                 h.map(arg).into(),
                 kernels.arg(1),
                 bias.map(|bias| bias.arg(1)).into(),
-                out.arg(1),
+                out.arg(n),
                 x_count,
                 h_count,
-                place(x, 1),
-                place(h, 1),
-                out_first,
+                place(x, n),
+                place(h, n),
+                out_first / n,
                 sizes,
+                patch,
             );
         }
     }
@@ -200,7 +207,13 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
         [n, m]: [usize; 2],
         product: &Product<'_>,
     ) {
-        let threads = frames * sizes.threads();
+        let (groups, outputs) = (sizes.groups, sizes.outputs);
+        let depth = |planes: Option<Frames<'_>>, depth| if planes.is_some() { depth } else { 0 };
+        let depth = depth(product.x, sizes.x.depth) + depth(product.h, sizes.h.depth);
+        let tile = self
+            .threads
+            .tile(frames * groups, [outputs, 1], depth, sizes.area, [n, m]);
+        let threads = tile.threads(frames * groups, outputs, sizes.area);
         let (count, cube) = self.count(threads);
         let Product {
             x,
@@ -234,6 +247,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
                 place(start, n),
                 out.place(n),
                 sizes,
+                tile,
             );
         }
     }
@@ -242,7 +256,11 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
     /// `widths`: of positions, and of weights.
     pub fn gates(&self, frames: usize, sizes: GateSizes, widths: [usize; 2], gates: &Gates<'_>) {
         let [n, m] = widths;
-        let threads = frames * sizes.threads();
+        let (groups, channels) = (sizes.groups, sizes.channels);
+        let tile = self
+            .threads
+            .tile(frames * groups, [channels, 4], channels, sizes.area, [n, m]);
+        let threads = tile.threads(frames * groups, channels, sizes.area);
         let (count, cube) = self.count(threads);
         let States {
             buffer,
@@ -287,6 +305,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
                 gates.out.place(n),
                 place(gates.tape, n),
                 sizes,
+                tile,
             );
         }
         if !sizes.scale {

@@ -5,18 +5,18 @@ use burn::tensor::Shape;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 
+use crate::backend::Call;
 use crate::device::{Buffer, Device, Frames, Gates, Product, States};
-use crate::launches::Launches;
 use crate::plan::Plan;
 use crate::tape::Tape;
 
 /// Runs a sequence.
 pub(crate) fn run<R: CubeRuntime>(
     plan: &Plan,
-    launches: &Launches,
+    call: &Call,
     tensors: CellTensors<CubeTensor<R>>,
 ) -> Outcome<CubeTensor<R>> {
-    let device = Device::of(&tensors.xs, launches);
+    let device = Device::of(&tensors.xs, call);
     let tensors = tensors.map(|tensor| device.values(tensor));
     let outputs = device.empty(plan.outputs());
     let hiddens = device.aligned(plan.state());
@@ -47,10 +47,10 @@ pub(crate) fn run<R: CubeRuntime>(
 /// Runs a sequence and records it. Returns outputs and last cell state, one after the other, and the tape.
 pub(crate) fn run_taped<R: CubeRuntime>(
     plan: &Plan,
-    launches: &Launches,
+    call: &Call,
     tensors: CellTensors<CubeTensor<R>>,
 ) -> (CubeTensor<R>, Tape<CubeTensor<R>>) {
-    let device = Device::of(&tensors.xs, launches);
+    let device = Device::of(&tensors.xs, call);
     let tensors = tensors.map(|tensor| device.values(tensor));
     let (time, state) = (plan.time, plan.state());
     let packed = device.empty(plan.outputs() + state);

@@ -15,6 +15,7 @@ mod plan;
 mod runner;
 mod stream;
 mod tape;
+mod tiling;
 
 pub use adapter::Adapter;
 pub use backend::GpuBackend;
@@ -22,3 +23,4 @@ pub use error::GpuError;
 pub use launches::Launches;
 pub use runner::{Description, WgpuRunner};
 pub use stream::Stream;
+pub use tiling::Tiling;

@@ -8,10 +8,6 @@ use crate::kernels::depthwise::{DepthwiseSizes, Map};
 use crate::kernels::gates::GateSizes;
 use crate::kernels::product::{Planes, ProductSizes};
 
-/// Output channels that a thread of a product computes, and hidden channels that one of the gates does.
-const PRODUCT_TILE: usize = 8;
-const GATES_TILE: usize = 2;
-
 /// The sizes and the variant of one call.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -227,7 +223,6 @@ impl Plan {
             area: self.area() / self.vector(),
             groups: self.groups,
             outputs: m,
-            tile: PRODUCT_TILE.min(m),
             row: (self.input + m) / width,
             x: Planes {
                 depth: self.input,
@@ -261,7 +256,6 @@ impl Plan {
             area: self.area() / self.gates_positions(),
             groups: self.groups,
             channels: self.group(),
-            tile: GATES_TILE.min(self.group()),
             row: self.group() / self.gates_vector(),
             pinned: self.pinned,
             activation: self.activation,
@@ -275,7 +269,7 @@ impl Plan {
 }
 
 /// The widest vector that all of `sizes` are made of.
-fn widest(sizes: &[usize]) -> usize {
+pub(crate) fn widest(sizes: &[usize]) -> usize {
     [4, 2]
         .into_iter()
         .find(|width| sizes.iter().all(|size| size.is_multiple_of(*width)))

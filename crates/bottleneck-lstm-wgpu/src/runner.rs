@@ -15,6 +15,7 @@ use crate::backend::{Call, GpuBackend, Recording};
 use crate::error::GpuError;
 use crate::launches::Launches;
 use crate::plan::Plan;
+use crate::tiling::Tiling;
 
 /// Runs a [`BottleneckLstm`] on a GPU with fused kernels, forward and backward.
 ///
@@ -53,6 +54,7 @@ use crate::plan::Plan;
 pub struct WgpuRunner {
     launches: Launches,
     adapter: Option<Adapter>,
+    tiling: Tiling,
 }
 
 impl WgpuRunner {
@@ -73,15 +75,21 @@ impl WgpuRunner {
     /// A runner for a device that the caller set up on `adapter`.
     pub fn with_adapter(adapter: Adapter) -> Self {
         Self {
-            launches: Launches::default(),
             adapter: Some(adapter),
+            ..Self::default()
         }
+    }
+
+    /// Sets how much of a result a thread computes: for those who measure.
+    pub fn with_tiling(self, tiling: Tiling) -> Self {
+        Self { tiling, ..self }
     }
 
     fn call(&self, config: &BottleneckLstmConfig) -> Call {
         Call {
             config: config.clone(),
             launches: self.launches.clone(),
+            tiling: self.tiling,
         }
     }
 
@@ -94,7 +102,12 @@ impl WgpuRunner {
     pub fn describe(&self) -> Description<'_> {
         Description {
             adapter: self.adapter.as_ref(),
-            kernels: "sums in registers, without subgroups, f32",
+            kernels: "f32, without subgroups",
+            tiling: match (self.tiling, &self.adapter) {
+                (Tiling::ByDevice, Some(adapter)) if adapter.is_cpu => Tiling::Cpu,
+                (Tiling::ByDevice, Some(_)) => Tiling::Gpu,
+                (tiling, _) => tiling,
+            },
         }
     }
 
@@ -144,6 +157,8 @@ pub struct Description<'a> {
     pub adapter: Option<&'a Adapter>,
     /// The kernels' variant.
     pub kernels: &'a str,
+    /// How much of a result a thread computes.
+    pub tiling: Tiling,
 }
 
 impl fmt::Display for Description<'_> {
@@ -152,7 +167,12 @@ impl fmt::Display for Description<'_> {
             Some(adapter) => write!(f, "{adapter}")?,
             None => f.write_str("an adapter that was not looked at")?,
         }
-        write!(f, "; kernels: {}", self.kernels)
+        let tiles = match self.tiling {
+            Tiling::ByDevice => "the device",
+            Tiling::Gpu => "a GPU",
+            Tiling::Cpu => "a CPU",
+        };
+        write!(f, "; kernels: {}, tiles for {tiles}", self.kernels)
     }
 }
 

@@ -86,9 +86,112 @@ pub fn convolve<F: Float, N: Size>(
     sum
 }
 
+/// What a thread of a convolution computes: so many rows of so many vectors of neighbouring positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Patch {
+    pub rows: usize,
+    pub vectors: usize,
+}
+
+impl Patch {
+    /// Threads for a plane, on vectors of `n` positions.
+    pub fn threads(&self, map: Map, n: usize) -> usize {
+        map.height.div_ceil(self.rows) * (map.width / n).div_ceil(self.vectors)
+    }
+}
+
+/// Convolves the patch of index `patch` of the plane that begins at `from` in `x`, and writes it to the plane
+/// that begins at `to` in `out`, both in vectors of neighbouring positions of a row.
+#[cube]
+fn convolve_patch<F: Float, N: Size>(
+    x: &Array<Vector<F, N>>,
+    from: usize,
+    kernels: &Array<F>,
+    kernel: usize,
+    bias: F,
+    out: &mut Array<Vector<F, N>>,
+    to: usize,
+    index: usize,
+    #[comptime] map: Map,
+    #[comptime] patch: Patch,
+) {
+    let n = out.vector_size();
+    let reach = comptime!(map.side / 2);
+    let side = comptime!(map.side);
+    // Vectors of a row, and those to either side of the patch that its convolution looks at.
+    let across = comptime!(map.width / n);
+    let margin = comptime!(reach.div_ceil(n));
+    let patches = comptime!(across.div_ceil(patch.vectors));
+    let row = index / patches * comptime!(patch.rows);
+    let column = index % patches * comptime!(patch.vectors);
+    let width = comptime!(patch.vectors * n);
+
+    let mut taps = Array::<F>::new(comptime!(map.taps()));
+    #[unroll]
+    for tap in 0..comptime!(map.taps()) {
+        taps[tap] = kernels[kernel * comptime!(map.taps()) + tap];
+    }
+    let mut sums = Array::<F>::new(comptime!(patch.rows * width));
+    #[unroll]
+    for at in 0..comptime!(patch.rows * width) {
+        sums[at] = bias;
+    }
+    #[unroll]
+    for i in 0..comptime!(patch.rows + 2 * reach) {
+        let in_rows = row + i >= reach && row + i < comptime!(map.height + reach);
+        let line_row = min(max(row + i, reach) - reach, comptime!(map.height - 1));
+        let mut line = Array::<F>::new(comptime!((patch.vectors + 2 * margin) * n));
+        #[unroll]
+        for v in 0..comptime!(patch.vectors + 2 * margin) {
+            // Where the patch is as wide as the map, what lies beside it is known to be nothing.
+            let beside =
+                comptime!(patch.vectors == across && (v < margin || v >= patch.vectors + margin));
+            let mut value = Vector::<F, N>::new(F::new(0.0));
+            if comptime!(!beside) {
+                let inside =
+                    in_rows && column + v >= margin && column + v < comptime!(across + margin);
+                let place = min(max(column + v, margin) - margin, comptime!(across - 1));
+                value = select(inside, x[from + line_row * across + place], value);
+            }
+            #[unroll]
+            for l in 0..n {
+                line[comptime!(v * n + l)] = value[l];
+            }
+        }
+        #[unroll]
+        for r in 0..comptime!(patch.rows) {
+            if comptime!(i >= r && i < r + side) {
+                #[unroll]
+                for j in 0..side {
+                    let weight = taps[comptime!((i - r) * side + j)];
+                    #[unroll]
+                    for c in 0..width {
+                        let of_line = comptime!(margin * n + c + j - reach);
+                        sums[comptime!(r * width + c)] += line[of_line] * weight;
+                    }
+                }
+            }
+        }
+    }
+    #[unroll]
+    for r in 0..comptime!(patch.rows) {
+        #[unroll]
+        for v in 0..comptime!(patch.vectors) {
+            if row + r < comptime!(map.height) && column + v < across {
+                let mut value = RuntimeCell::<Vector<F, N>>::new(Vector::new(F::new(0.0)));
+                #[unroll]
+                for l in 0..n {
+                    value.store_at(l, sums[comptime!(r * width + v * n + l)]);
+                }
+                out[to + (row + r) * across + column + v] = value.consume();
+            }
+        }
+    }
+}
+
 /// Convolves planes of `x`, `[frames, shared, area]`, and of `h`, `[frames, groups * own, area]`, into
-/// `out`: first `x_count` values, `[frames, groups, shared, area]`, then `h_count` values,
-/// `[frames, groups * own, area]`. One thread a value; a vector is one.
+/// `out`: first those of `x`, `[frames, groups, shared, area]`, then those of `h`,
+/// `[frames, groups * own, area]`. One thread a patch of a plane; `x_count` and `h_count` are threads.
 #[cube(launch_unchecked)]
 pub fn depthwise<F: Float, N: Size>(
     x: &ComptimeOption<Array<Vector<F, N>>>,
@@ -102,39 +205,45 @@ pub fn depthwise<F: Float, N: Size>(
     h_place: Place,
     out_first: usize,
     #[comptime] sizes: DepthwiseSizes,
+    #[comptime] patch: Patch,
 ) {
-    let area = comptime!(sizes.map.area());
+    let n = out.vector_size();
+    let map = comptime!(sizes.map);
+    let area = comptime!(map.area() / n);
+    let patches = comptime!(patch.threads(map, n));
+    let plane = ABSOLUTE_POS / patches;
+    let to = out_first + plane * area;
     #[comptime]
     if let ComptimeOption::Some(x) = x {
         if ABSOLUTE_POS < x_count {
-            let position = ABSOLUTE_POS % area;
-            let channel = ABSOLUTE_POS / area % comptime!(sizes.shared);
-            let group = ABSOLUTE_POS / comptime!(area * sizes.shared) % comptime!(sizes.groups);
-            let frame = ABSOLUTE_POS / comptime!(sizes.input());
-            let plane = x_place.first + frame * x_place.frame + channel * area;
+            let channel = plane % comptime!(sizes.shared);
+            let group = plane / comptime!(sizes.shared) % comptime!(sizes.groups);
+            let frame = plane / comptime!(sizes.shared * sizes.groups);
+            let from = x_place.first + frame * x_place.frame + channel * area;
             let kernel = group * comptime!(sizes.kernels) + channel;
-            let mut sum = convolve::<F, N>(x, plane, position, kernels, kernel, sizes.map, false);
+            let mut start = F::new(0.0);
             #[comptime]
             if let ComptimeOption::Some(bias) = bias {
-                sum += Vector::<F, N>::new(bias[channel]);
+                start = bias[channel];
             }
-            out[out_first + ABSOLUTE_POS] = sum;
+            let index = ABSOLUTE_POS % patches;
+            convolve_patch::<F, N>(x, from, kernels, kernel, start, out, to, index, map, patch);
         }
     }
     #[comptime]
     if let ComptimeOption::Some(h) = h {
         if ABSOLUTE_POS >= x_count && ABSOLUTE_POS < x_count + h_count {
-            let index = ABSOLUTE_POS - x_count;
-            let position = index % area;
-            let channel = index / area % comptime!(sizes.groups * sizes.own);
-            let frame = index / comptime!(sizes.hidden());
-            let plane = h_place.first + frame * h_place.frame + channel * area;
+            let plane = (ABSOLUTE_POS - x_count) / patches;
+            let channel = plane % comptime!(sizes.groups * sizes.own);
+            let frame = plane / comptime!(sizes.groups * sizes.own);
+            let from = h_place.first + frame * h_place.frame + channel * area;
             let group = channel / comptime!(sizes.own);
             let kernel = group * comptime!(sizes.kernels)
                 + comptime!(sizes.kernels - sizes.own)
                 + channel % comptime!(sizes.own);
-            out[out_first + ABSOLUTE_POS] =
-                convolve::<F, N>(h, plane, position, kernels, kernel, sizes.map, false);
+            let index = ABSOLUTE_POS % patches;
+            let zero = F::new(0.0);
+            convolve_patch::<F, N>(h, from, kernels, kernel, zero, out, to, index, map, patch);
         }
     }
 }

@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 use super::Place;
 use super::activation::{activate, sigmoid};
 use super::depthwise::{Map, convolve};
-use super::product::accumulate;
+use super::product::{Tile, accumulate, in_plane, places, spot};
 
 /// Sizes and variant of the gates, in vectors of positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,8 +17,6 @@ pub struct GateSizes {
     pub groups: usize,
     /// Hidden channels of a group.
     pub channels: usize,
-    /// Of these, a thread computes so many, all four gates of each.
-    pub tile: usize,
     /// Weights of a gate's channel, in their vectors.
     pub row: usize,
     /// Whether each position has peephole weights of its own.
@@ -37,11 +35,6 @@ pub struct GateSizes {
 }
 
 impl GateSizes {
-    /// Threads of a frame.
-    pub fn threads(&self) -> usize {
-        self.area * self.groups * self.channels.div_ceil(self.tile)
-    }
-
     /// Hidden channels.
     pub fn hidden(&self) -> usize {
         self.groups * self.channels
@@ -90,9 +83,9 @@ pub fn peephole<F: Float, N: Size>(
     sum
 }
 
-/// From the convolved bottleneck `b`, `[frames, hidden, area]`, to the new state, one thread a vector of
-/// positions of `tile` hidden channels of one group. With `kernels`, `b` is the bottleneck itself, in vectors
-/// of one value, and is convolved on the way.
+/// From the convolved bottleneck `b`, `[frames, hidden, area]`, to the new state, one thread a tile of one
+/// group, all four gates of each of its channels. With `kernels`, `b` is the bottleneck itself, in vectors of one
+/// value, and is convolved on the way.
 ///
 /// `state` holds cell and hidden states, `[frames, hidden, area]` each. The old cell state is that of
 /// `start`, if there is one, and else lies in `state` too.
@@ -118,39 +111,42 @@ pub fn gates<F: Float, N: Size, M: Size>(
     out_place: Place,
     tape_place: Place,
     #[comptime] sizes: GateSizes,
+    #[comptime] tile: Tile,
 ) {
     if ABSOLUTE_POS >= count {
         terminate!();
     }
     let area = comptime!(sizes.area);
-    let tile = comptime!(sizes.tile);
     let channels = comptime!(sizes.channels);
-    let tiles = comptime!(sizes.channels.div_ceil(sizes.tile));
-    let position = ABSOLUTE_POS % area;
-    let first = ABSOLUTE_POS / area % tiles * tile;
-    let group = ABSOLUTE_POS / comptime!(area * tiles) % comptime!(sizes.groups);
-    let frame = ABSOLUTE_POS / comptime!(sizes.threads());
+    let spot = spot(ABSOLUTE_POS, tile, sizes.groups, channels, area);
+    let (frame, group) = (spot.frame, spot.group);
+    let places = places(spot.position, tile, area);
 
     // All four gates of a channel after one another.
-    let mut sums = Array::<Vector<F, N>>::new(comptime!(4 * tile));
-    let mut rows = Array::<usize>::new(comptime!(4 * tile));
+    let rows_of = comptime!(Tile {
+        channels: 4 * tile.channels,
+        ..tile
+    });
+    let mut sums = Array::<Vector<F, N>>::new(comptime!(4 * tile.channels * tile.vectors));
+    let mut rows = Array::<usize>::new(comptime!(4 * tile.channels));
     #[unroll]
-    for o in 0..tile {
+    for index in 0..comptime!(4 * tile.channels) {
+        let gate = comptime!(index % 4);
+        // Those past the last one are computed in vain, and not stored.
+        let channel = min(spot.channel + comptime!(index / 4), comptime!(channels - 1));
+        let row = (group * 4 + gate) * channels + channel;
+        rows[index] = row * comptime!(sizes.row);
+        let mut sum = Vector::<F, N>::new(F::new(0.0));
+        if comptime!(gate == 1) {
+            sum = Vector::new(F::new(comptime!(f32::from_bits(sizes.forget_bias))));
+        }
+        #[comptime]
+        if let ComptimeOption::Some(bias) = bias {
+            sum += Vector::<F, N>::new(bias[row]);
+        }
         #[unroll]
-        for gate in 0..4usize {
-            // Those past the last one are computed in vain, and not stored.
-            let channel = min(first + o, comptime!(sizes.channels - 1));
-            let row = (group * 4 + gate) * channels + channel;
-            let index = comptime!(4 * o + gate);
-            rows[index] = row * comptime!(sizes.row);
-            sums[index] = Vector::new(F::new(0.0));
-            if comptime!(gate == 1) {
-                sums[index] = Vector::new(F::new(comptime!(f32::from_bits(sizes.forget_bias))));
-            }
-            #[comptime]
-            if let ComptimeOption::Some(bias) = bias {
-                sums[index] += Vector::<F, N>::new(bias[row]);
-            }
+        for p in 0..tile.vectors {
+            sums[comptime!(index * tile.vectors + p)] = sum;
         }
     }
     let hidden = comptime!(sizes.hidden());
@@ -166,33 +162,37 @@ pub fn gates<F: Float, N: Size, M: Size>(
                     let channel = block * width + i;
                     let plane = from + channel * area;
                     let kernel = group * channels + channel;
-                    let x = convolve::<F, N>(b, plane, position, kernels, kernel, sizes.map, false);
                     #[unroll]
-                    for index in 0..comptime!(4 * tile) {
-                        let weight = weights[rows[index] + block];
-                        sums[index] += x * Vector::<F, N>::new(weight[i]);
+                    for p in 0..tile.vectors {
+                        let at = places[p];
+                        let x = convolve::<F, N>(b, plane, at, kernels, kernel, sizes.map, false);
+                        #[unroll]
+                        for index in 0..comptime!(4 * tile.channels) {
+                            let weight = weights[rows[index] + block];
+                            sums[comptime!(index * tile.vectors + p)] +=
+                                x * Vector::<F, N>::new(weight[i]);
+                        }
                     }
                 }
             }
         }
         ComptimeOption::None => {
             accumulate::<F, N, M>(
-                &mut sums,
-                b,
-                from + position,
-                weights,
-                &rows,
-                comptime!(4 * tile),
-                area,
-                channels,
+                &mut sums, b, from, &places, weights, &rows, rows_of, area, channels,
             );
         }
     }
 
     #[unroll]
-    for o in 0..tile {
-        if first + o < channels {
-            let channel = group * channels + first + o;
+    for tiled in 0..comptime!(tile.channels * tile.vectors) {
+        let o = comptime!(tiled / tile.vectors);
+        let p = comptime!(tiled % tile.vectors);
+        if spot.channel + o < channels && in_plane(spot.position, p, tile, area) {
+            // Its sums of a gate.
+            let sum = comptime!(4 * o * tile.vectors + p);
+            let next = comptime!(tile.vectors);
+            let position = places[p];
+            let channel = group * channels + spot.channel + o;
             let at = (frame * hidden + channel) * area + position;
             #[comptime]
             let old = match start {
@@ -200,13 +200,13 @@ pub fn gates<F: Float, N: Size, M: Size>(
                 ComptimeOption::None => state[states.old + at],
             };
             let pinned = comptime!(sizes.pinned);
-            let input = sums[comptime!(4 * o)]
-                + peephole::<F, N>(peephole_input, channel, position, old, area, pinned);
-            let forget = sums[comptime!(4 * o + 1)]
+            let input =
+                sums[sum] + peephole::<F, N>(peephole_input, channel, position, old, area, pinned);
+            let forget = sums[comptime!(sum + next)]
                 + peephole::<F, N>(peephole_forget, channel, position, old, area, pinned);
             let input = sigmoid::<F, N>(input);
             let forget = sigmoid::<F, N>(forget);
-            let candidate = activate::<F, N>(sums[comptime!(4 * o + 2)], sizes.activation);
+            let candidate = activate::<F, N>(sums[comptime!(sum + 2 * next)], sizes.activation);
             let mut cell = forget * old + input * candidate;
             if comptime!(sizes.clip.is_some()) {
                 let bound = comptime!(f32::from_bits(sizes.clip.unwrap()));
@@ -224,9 +224,9 @@ pub fn gates<F: Float, N: Size, M: Size>(
             }
             if comptime!(sizes.scale) {
                 state[states.new + at] = cell;
-                state[states.hidden + at] = sums[comptime!(4 * o + 3)];
+                state[states.hidden + at] = sums[comptime!(sum + 3 * next)];
             } else {
-                let output = sums[comptime!(4 * o + 3)]
+                let output = sums[comptime!(sum + 3 * next)]
                     + peephole::<F, N>(peephole_output, channel, position, cell, area, pinned);
                 let activated = activate::<F, N>(cell, sizes.activation);
                 let output = sigmoid::<F, N>(output);

@@ -6,6 +6,7 @@ mod launches;
 mod parity;
 mod shared_device;
 mod stream;
+mod tiling;
 
 use burn_cubecl::CubeBackend;
 use burn_wgpu::WgpuRuntime;
