@@ -1,5 +1,7 @@
 //! A batch of videos, frame by frame.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bottleneck_lstm::{
     BottleneckLstm, BottleneckLstmState, CellRunner, LearnedState, ShapeError, checks,
 };
@@ -10,7 +12,7 @@ use crate::backend::GpuBackend;
 use crate::error::GpuError;
 
 /// Runs a cell frame by frame; weights and state stay on the device, and nothing is read back unless the
-/// caller does. Made by [`WgpuRunner::stream`].
+/// caller asks. Made by [`WgpuRunner::stream`].
 ///
 /// # Example
 ///
@@ -139,14 +141,23 @@ impl<B: GpuBackend> Stream<B> {
         Ok(())
     }
 
-    /// Waits until the device has run all steps so far.
+    /// Waits until the device has run all steps so far, and reads one value of the state back: nothing else
+    /// notices that a device was lost.
     ///
     /// # Errors
     ///
     /// [`GpuError::Execution`] with what the device reports: that it was lost, or out of memory, surfaces
-    /// here or where a result is read, not in the step that it happened in.
+    /// here or where a result is read, not in the step that it happened in. CubeCL panics there, which is
+    /// caught here; the process's panic hook has its say first.
     pub fn sync(&self) -> Result<(), GpuError> {
         let device = self.cell.bottleneck.val().device();
-        B::sync(&device).map_err(GpuError::execution)
+        B::sync(&device).map_err(GpuError::execution)?;
+        let value = self.state.cell.clone().slice([0..1, 0..1, 0..1, 0..1]);
+        match catch_unwind(AssertUnwindSafe(|| value.try_into_data())) {
+            Ok(read) => read.map(drop).map_err(GpuError::execution),
+            Err(_) => Err(GpuError::Execution {
+                reason: "a read of its memory failed; it may be lost or out of memory".to_owned(),
+            }),
+        }
     }
 }

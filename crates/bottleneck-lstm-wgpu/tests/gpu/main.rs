@@ -4,6 +4,7 @@
 mod determinism;
 mod launches;
 mod parity;
+mod reads;
 mod shared_device;
 mod stream;
 mod tiling;
