@@ -19,7 +19,7 @@ pub struct Adapter {
     pub backend: String,
     /// Whether it is a CPU that stands in for a GPU.
     pub is_cpu: bool,
-    /// Whether it has subgroup operations, which no kernel of ours uses yet.
+    /// Whether it has subgroup operations, which our products use where it is a CPU.
     pub has_subgroups: bool,
     /// Whether it computes in `f16`, which no kernel of ours does yet.
     pub has_f16: bool,

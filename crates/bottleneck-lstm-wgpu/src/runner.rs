@@ -89,7 +89,17 @@ impl WgpuRunner {
         Call {
             config: config.clone(),
             launches: self.launches.clone(),
-            tiling: self.tiling,
+            tiling: self.tiling(),
+        }
+    }
+
+    /// The tiling that is meant, as far as it is known without the device.
+    fn tiling(&self) -> Tiling {
+        match (self.tiling, &self.adapter) {
+            (Tiling::ByDevice, Some(adapter)) if !adapter.is_cpu => Tiling::Gpu,
+            (Tiling::ByDevice, Some(adapter)) if adapter.has_subgroups => Tiling::CpuSubgroups,
+            (Tiling::ByDevice, Some(_)) => Tiling::Cpu,
+            (tiling, _) => tiling,
         }
     }
 
@@ -102,12 +112,7 @@ impl WgpuRunner {
     pub fn describe(&self) -> Description<'_> {
         Description {
             adapter: self.adapter.as_ref(),
-            kernels: "f32, without subgroups",
-            tiling: match (self.tiling, &self.adapter) {
-                (Tiling::ByDevice, Some(adapter)) if adapter.is_cpu => Tiling::Cpu,
-                (Tiling::ByDevice, Some(_)) => Tiling::Gpu,
-                (tiling, _) => tiling,
-            },
+            tiling: self.tiling(),
         }
     }
 
@@ -155,8 +160,6 @@ impl WgpuRunner {
 pub struct Description<'a> {
     /// The adapter, if the runner has looked at it.
     pub adapter: Option<&'a Adapter>,
-    /// The kernels' variant.
-    pub kernels: &'a str,
     /// How much of a result a thread computes.
     pub tiling: Tiling,
 }
@@ -171,8 +174,9 @@ impl fmt::Display for Description<'_> {
             Tiling::ByDevice => "the device",
             Tiling::Gpu => "a GPU",
             Tiling::Cpu => "a CPU",
+            Tiling::CpuSubgroups => "a CPU's subgroups",
         };
-        write!(f, "; kernels: {}, tiles for {tiles}", self.kernels)
+        write!(f, "; kernels: f32, tiles for {tiles}")
     }
 }
 

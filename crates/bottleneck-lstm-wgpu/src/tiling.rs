@@ -23,6 +23,9 @@ pub enum Tiling {
     /// For a CPU that stands in for a GPU: few threads, each the lane of a vector register that loads for itself,
     /// with sums that may spill into the first-level cache. Measured on lavapipe.
     Cpu,
+    /// As `Cpu`, and the lanes of a subgroup load together what all of them multiply. The adapter must have
+    /// subgroup operations, which CubeCL asks no such adapter for.
+    CpuSubgroups,
 }
 
 impl Tiling {
@@ -36,14 +39,18 @@ impl Tiling {
                 load: 8,
                 sums: 64,
                 cube: 64,
+                lanes: 1,
             },
-            Self::Cpu => {
-                let (lanes, cores) = (lanes.clamp(1, 8), available_parallelism());
+            Self::Cpu | Self::CpuSubgroups => {
+                let (cube, cores) = (lanes.clamp(1, 8), available_parallelism());
+                // Subgroups of other sizes would not be cubes.
+                let together = self == Self::CpuSubgroups && hardware.plane_size_min == cube;
                 Threads {
-                    at_a_time: lanes as usize * cores.map_or(1, usize::from),
+                    at_a_time: cube as usize * cores.map_or(1, usize::from),
                     load: 53,
                     sums: 512,
-                    cube: lanes,
+                    cube,
+                    lanes: if together { cube as usize } else { 1 },
                 }
             }
         }
@@ -61,6 +68,8 @@ pub(crate) struct Threads {
     sums: usize,
     /// Threads of a cube.
     pub cube: u32,
+    /// Threads that load together, each cube a subgroup of them, or one.
+    lanes: usize,
 }
 
 /// What is written out for a thread at most, and how much longer than a run it takes to compile, as far as that
@@ -89,8 +98,12 @@ impl Threads {
         [n, m]: [usize; 2],
     ) -> Tile {
         let work = |tile: &Tile| Work {
-            loads: rows * tile.channels + tile.vectors * m,
-            macs: rows * tile.channels * tile.vectors * n * m,
+            loads: rows * tile.channels + (tile.vectors * m).div_ceil(tile.lanes),
+            // To hand a value round takes as long as two.
+            macs: (rows * tile.channels + if tile.lanes > 1 { 2 } else { 0 })
+                * tile.vectors
+                * n
+                * m,
         };
         let fits = |tile: &Tile| {
             rows * tile.channels * tile.vectors * n <= self.sums && work(tile).size() <= UNROLLED
@@ -99,11 +112,17 @@ impl Threads {
             let threads = tile.threads(groups, channels, area);
             self.cost(threads, work(tile), depth / m)
         };
-        let tiles = powers(channels)
-            .flat_map(|channels| (1..=area.min(8)).map(move |vectors| Tile { channels, vectors }));
+        let tiles = powers(channels.div_ceil(self.lanes)).flat_map(|channels| {
+            (1..=area.min(8)).map(move |vectors| Tile {
+                channels,
+                vectors,
+                lanes: self.lanes,
+            })
+        });
         let smallest = Tile {
             channels: 1,
             vectors: 1,
+            lanes: self.lanes,
         };
         tiles.filter(fits).min_by_key(cost).unwrap_or(smallest)
     }
@@ -172,13 +191,16 @@ mod tests {
         load: 8,
         sums: 64,
         cube: 64,
+        lanes: 1,
     };
     const CPU: Threads = Threads {
         at_a_time: 16,
         load: 53,
         sums: 512,
         cube: 8,
+        lanes: 1,
     };
+    const SUBGROUPS: Threads = Threads { lanes: 8, ..CPU };
 
     fn square(side: usize, kernel: usize) -> DepthwiseSizes {
         DepthwiseSizes {
@@ -196,7 +218,7 @@ mod tests {
 
     #[test]
     fn tiles_keep_within_bounds() {
-        for threads in [GPU, CPU] {
+        for threads in [GPU, CPU, SUBGROUPS] {
             for channels in [1, 2, 3, 7, 8, 31, 32, 256] {
                 for area in [1, 2, 5, 25, 99, 100, 1600] {
                     for (rows, n, m) in [(1, 4, 4), (4, 4, 4), (4, 1, 1), (1, 2, 4)] {

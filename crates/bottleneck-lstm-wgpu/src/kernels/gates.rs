@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 use super::Place;
 use super::activation::{activate, sigmoid};
 use super::depthwise::{Map, convolve};
-use super::product::{Tile, accumulate, in_plane, places, spot};
+use super::product::{Tile, accumulate, in_plane, place, spot};
 
 /// Sizes and variant of the gates, in vectors of positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,7 +120,6 @@ pub fn gates<F: Float, N: Size, M: Size>(
     let channels = comptime!(sizes.channels);
     let spot = spot(ABSOLUTE_POS, tile, sizes.groups, channels, area);
     let (frame, group) = (spot.frame, spot.group);
-    let places = places(spot.position, tile, area);
 
     // All four gates of a channel after one another.
     let rows_of = comptime!(Tile {
@@ -133,7 +132,10 @@ pub fn gates<F: Float, N: Size, M: Size>(
     for index in 0..comptime!(4 * tile.channels) {
         let gate = comptime!(index % 4);
         // Those past the last one are computed in vain, and not stored.
-        let channel = min(spot.channel + comptime!(index / 4), comptime!(channels - 1));
+        let channel = min(
+            spot.channel + comptime!(index / 4 * tile.lanes),
+            comptime!(channels - 1),
+        );
         let row = (group * 4 + gate) * channels + channel;
         rows[index] = row * comptime!(sizes.row);
         let mut sum = Vector::<F, N>::new(F::new(0.0));
@@ -164,7 +166,7 @@ pub fn gates<F: Float, N: Size, M: Size>(
                     let kernel = group * channels + channel;
                     #[unroll]
                     for p in 0..tile.vectors {
-                        let at = places[p];
+                        let at = place(spot.position, p, tile, area);
                         let x = convolve::<F, N>(b, plane, at, kernels, kernel, sizes.map, false);
                         #[unroll]
                         for index in 0..comptime!(4 * tile.channels) {
@@ -178,7 +180,15 @@ pub fn gates<F: Float, N: Size, M: Size>(
         }
         ComptimeOption::None => {
             accumulate::<F, N, M>(
-                &mut sums, b, from, &places, weights, &rows, rows_of, area, channels,
+                &mut sums,
+                b,
+                from,
+                spot.position,
+                weights,
+                &rows,
+                rows_of,
+                area,
+                channels,
             );
         }
     }
@@ -187,12 +197,13 @@ pub fn gates<F: Float, N: Size, M: Size>(
     for tiled in 0..comptime!(tile.channels * tile.vectors) {
         let o = comptime!(tiled / tile.vectors);
         let p = comptime!(tiled % tile.vectors);
-        if spot.channel + o < channels && in_plane(spot.position, p, tile, area) {
+        let in_group = spot.channel + comptime!(o * tile.lanes);
+        if in_group < channels && in_plane(spot.position, p, tile, area) {
             // Its sums of a gate.
             let sum = comptime!(4 * o * tile.vectors + p);
             let next = comptime!(tile.vectors);
-            let position = places[p];
-            let channel = group * channels + spot.channel + o;
+            let position = place(spot.position, p, tile, area);
+            let channel = group * channels + in_group;
             let at = (frame * hidden + channel) * area + position;
             #[comptime]
             let old = match start {

@@ -39,12 +39,16 @@ pub struct Planes {
 pub struct Tile {
     pub channels: usize,
     pub vectors: usize,
+    /// Threads of a subgroup that have the same positions and neighbouring channels, and load what they
+    /// multiply together; one if each loads for itself.
+    pub lanes: usize,
 }
 
 impl Tile {
     /// Threads for so many groups of `channels` on planes of `area` vectors.
     pub fn threads(&self, groups: usize, channels: usize, area: usize) -> usize {
-        groups * channels.div_ceil(self.channels) * area.div_ceil(self.vectors)
+        let tiles = channels.div_ceil(self.channels * self.lanes);
+        groups * tiles * area.div_ceil(self.vectors) * self.lanes
     }
 }
 
@@ -53,7 +57,7 @@ impl Tile {
 pub struct Spot {
     /// The first of its vectors of positions.
     pub position: usize,
-    /// The first of its channels, in its group.
+    /// The first of its channels, in its group; the next one is as far away as there are lanes.
     pub channel: usize,
     pub group: usize,
     pub frame: usize,
@@ -68,24 +72,26 @@ pub fn spot(
     #[comptime] area: usize,
 ) -> Spot {
     let side_by_side = comptime!(area.div_ceil(tile.vectors));
-    let tiles = comptime!(channels.div_ceil(tile.channels));
+    let wide = comptime!(tile.channels * tile.lanes);
+    let tiles = comptime!(channels.div_ceil(wide));
+    let lane = index % comptime!(tile.lanes);
+    let index = index / comptime!(tile.lanes);
     Spot {
         position: index % side_by_side,
-        channel: index / side_by_side % tiles * comptime!(tile.channels),
+        channel: index / side_by_side % tiles * wide + lane,
         group: index / comptime!(side_by_side * tiles) % groups,
         frame: index / comptime!(side_by_side * tiles * groups),
     }
 }
 
-/// Adds what `depth` planes of `x`, the first of them at `first`, make of a tile to its sums, those of a
-/// channel side by side. `rows` says where the weights of each channel for these planes begin, `places` where
-/// in a plane its vectors are.
+/// Adds what `depth` planes of `x`, the first of them at `first`, make of a tile at `position` to its sums, those of
+/// a channel side by side. `rows` says where the weights of each channel for these planes begin.
 #[cube]
 pub fn accumulate<F: Float, N: Size, M: Size>(
     sums: &mut Array<Vector<F, N>>,
     x: &Array<Vector<F, N>>,
     first: usize,
-    places: &Array<usize>,
+    position: usize,
     weights: &Array<Vector<F, M>>,
     rows: &Array<usize>,
     #[comptime] tile: Tile,
@@ -93,39 +99,58 @@ pub fn accumulate<F: Float, N: Size, M: Size>(
     #[comptime] depth: usize,
 ) {
     let width = weights.vector_size();
-    let mut plane = first;
+    // Vectors of `x` that go with a vector of weights, and how many of them each lane loads.
+    let values = comptime!(width * tile.vectors);
+    let loads = comptime!(values.div_ceil(tile.lanes));
+    let mut places = Array::<usize>::new(loads);
+    #[unroll]
+    for l in 0..loads {
+        let index = comptime!(l * tile.lanes).runtime();
+        let mut plane = index / comptime!(tile.vectors);
+        let mut p = index % comptime!(tile.vectors);
+        if comptime!(tile.lanes > 1) {
+            let index = min(index + UNIT_POS_PLANE as usize, comptime!(values - 1));
+            plane = index / comptime!(tile.vectors);
+            p = index % comptime!(tile.vectors);
+        }
+        places[l] = plane * area + place(position, p, tile, area);
+    }
+    let mut from = first;
     for block in 0..comptime!(depth / width) {
         let mut part = Array::<Vector<F, M>>::new(tile.channels);
         #[unroll]
         for o in 0..tile.channels {
             part[o] = weights[rows[o] + block];
         }
+        let mut own = Array::<Vector<F, N>>::new(loads);
         #[unroll]
-        for i in 0..width {
-            #[unroll]
-            for p in 0..tile.vectors {
-                let value = x[plane + places[p]];
-                #[unroll]
-                for o in 0..tile.channels {
-                    sums[comptime!(o * tile.vectors + p)] +=
-                        value * Vector::<F, N>::new(part[o][i]);
-                }
-            }
-            plane += area;
+        for l in 0..loads {
+            own[l] = x[from + places[l]];
         }
+        #[unroll]
+        for index in 0..values {
+            let i = comptime!(index / tile.vectors);
+            let p = comptime!(index % tile.vectors);
+            let mut value = own[comptime!(index / tile.lanes)];
+            if comptime!(tile.lanes > 1) {
+                value = plane_broadcast(value, comptime!((index % tile.lanes) as u32));
+            }
+            #[unroll]
+            for o in 0..tile.channels {
+                sums[comptime!(o * tile.vectors + p)] += value * Vector::<F, N>::new(part[o][i]);
+            }
+        }
+        from += comptime!(width * area);
     }
 }
 
-/// Where in a plane the vectors of a tile are. Those past the last one are computed in vain, and not stored.
+/// Where in a plane vector `p` of a tile is. Those past the last one are computed in vain, and not stored.
 #[cube]
-pub fn places(position: usize, #[comptime] tile: Tile, #[comptime] area: usize) -> Array<usize> {
-    let mut places = Array::<usize>::new(tile.vectors);
-    #[unroll]
-    for p in 0..tile.vectors {
-        let place = position + comptime!(p * area.div_ceil(tile.vectors));
-        places[p] = min(place, comptime!(area - 1));
-    }
-    places
+pub fn place(position: usize, p: usize, #[comptime] tile: Tile, #[comptime] area: usize) -> usize {
+    min(
+        position + p * comptime!(area.div_ceil(tile.vectors)),
+        comptime!(area - 1),
+    )
 }
 
 /// Whether vector `p` of a tile that begins at `position` is one of the plane.
@@ -163,7 +188,6 @@ pub fn product<F: Float, N: Size, M: Size>(
     let outputs = comptime!(sizes.outputs);
     let spot = spot(ABSOLUTE_POS, tile, sizes.groups, outputs, area);
     let frame = spot.frame;
-    let places = places(spot.position, tile, area);
 
     let mut sums = Array::<Vector<F, N>>::new(comptime!(tile.channels * tile.vectors));
     let mut channels = Array::<usize>::new(tile.channels);
@@ -171,7 +195,10 @@ pub fn product<F: Float, N: Size, M: Size>(
     #[unroll]
     for o in 0..tile.channels {
         // Those past the last one are computed in vain, and not stored.
-        let channel = min(spot.channel + o, comptime!(outputs - 1));
+        let channel = min(
+            spot.channel + comptime!(o * tile.lanes),
+            comptime!(outputs - 1),
+        );
         channels[o] = spot.group * outputs + channel;
         rows[o] = channels[o] * comptime!(sizes.row);
         let mut sum = Vector::<F, N>::new(F::new(0.0));
@@ -185,7 +212,8 @@ pub fn product<F: Float, N: Size, M: Size>(
             #[comptime]
             if let ComptimeOption::Some(start) = start {
                 let at = start_place.first + frame * start_place.frame;
-                sums[comptime!(o * tile.vectors + p)] += start[at + channels[o] * area + places[p]];
+                let place = place(spot.position, p, tile, area);
+                sums[comptime!(o * tile.vectors + p)] += start[at + channels[o] * area + place];
             }
         }
     }
@@ -197,7 +225,7 @@ pub fn product<F: Float, N: Size, M: Size>(
             &mut sums,
             x,
             from,
-            &places,
+            spot.position,
             weights,
             &rows,
             tile,
@@ -217,7 +245,7 @@ pub fn product<F: Float, N: Size, M: Size>(
             &mut sums,
             h,
             from,
-            &places,
+            spot.position,
             weights,
             &rows,
             tile,
@@ -229,8 +257,10 @@ pub fn product<F: Float, N: Size, M: Size>(
     for o in 0..tile.channels {
         #[unroll]
         for p in 0..tile.vectors {
-            if spot.channel + o < outputs && in_plane(spot.position, p, tile, area) {
-                let at = out_place.first + frame * out_place.frame + channels[o] * area + places[p];
+            let inside = spot.channel + comptime!(o * tile.lanes) < outputs;
+            if inside && in_plane(spot.position, p, tile, area) {
+                let place = place(spot.position, p, tile, area);
+                let at = out_place.first + frame * out_place.frame + channels[o] * area + place;
                 let sum = sums[comptime!(o * tile.vectors + p)];
                 out[at] = activate::<F, N>(sum, sizes.activation);
             }

@@ -1,7 +1,7 @@
 //! However much of a result a thread computes, it is the same result.
 
 use bottleneck_lstm::{BottleneckLstm, BottleneckLstmConfig, CellRunner, Depthwise, Reference};
-use bottleneck_lstm_wgpu::{Tiling, WgpuRunner};
+use bottleneck_lstm_wgpu::{Adapter, Tiling, WgpuRunner};
 use burn::tensor::{Distribution, Tensor, Tolerance};
 
 use super::Cube;
@@ -18,6 +18,10 @@ fn results(
 #[test]
 fn tiles_do_not_change_results() {
     let device = Default::default();
+    let mut tilings = vec![Tiling::Gpu, Tiling::Cpu];
+    if Adapter::of(&device).expect("an adapter").has_subgroups {
+        tilings.push(Tiling::CpuSubgroups);
+    }
     // Of several tiles each way, the last of which stick out of the map or the channels.
     let cells = [
         (
@@ -43,8 +47,8 @@ fn tiles_do_not_change_results() {
         let shape = [2, 2, config.input_channels, height, width];
         let xs = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device);
         let expected = results(&Reference, &cell, &xs);
-        for tiling in [Tiling::Gpu, Tiling::Cpu] {
-            let runner = WgpuRunner::new().with_tiling(tiling);
+        for tiling in &tilings {
+            let runner = WgpuRunner::new().with_tiling(*tiling);
             for (found, expected) in results(&runner, &cell, &xs).into_iter().zip(&expected) {
                 let tolerance = Tolerance::<f32>::rel_abs(1e-5, 1e-5);
                 (found.into_data()).assert_approx_eq(&expected.to_data(), tolerance);
