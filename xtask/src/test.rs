@@ -18,6 +18,9 @@ const CPU: [&str; 3] = ["--workspace", "--exclude", "bottleneck-lstm-wgpu"];
 /// What needs an adapter.
 const GPU: [&str; 2] = ["--package", "bottleneck-lstm-wgpu"];
 
+/// The same with kernels compiled to SPIR-V rather than WGSL.
+const SPIRV: [&str; 3] = ["--package", "bottleneck-lstm-wgpu", "--features=vulkan"];
+
 /// Runs every test and documentation example that needs nothing but a CPU, and on request those that
 /// need an adapter.
 pub fn run(args: &Args) -> Result<()> {
@@ -31,6 +34,7 @@ pub fn run(args: &Args) -> Result<()> {
         driver::install()?;
         println!("The GPU suite: about 14 minutes more, and 1.4 GB of disk.");
         suite("GPU", &GPU)?;
+        suite("GPU, SPIR-V", &SPIRV)?;
         stage_of("GPU, documentation examples", &mut doc(&GPU))?;
     }
     Ok(())
