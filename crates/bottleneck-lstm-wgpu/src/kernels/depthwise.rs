@@ -162,13 +162,14 @@ fn convolve_patch<F: Float, N: Size>(
         for r in 0..comptime!(patch.rows) {
             if comptime!(i >= r && i < r + side) {
                 #[unroll]
-                for j in 0..side {
-                    let weight = taps[comptime!((i - r) * side + j)];
+                for c in 0..width {
+                    let mut sum = sums[comptime!(r * width + c)];
                     #[unroll]
-                    for c in 0..width {
+                    for j in 0..side {
                         let of_line = comptime!(margin * n + c + j - reach);
-                        sums[comptime!(r * width + c)] += line[of_line] * weight;
+                        sum += line[of_line] * taps[comptime!((i - r) * side + j)];
                     }
+                    sums[comptime!(r * width + c)] = sum;
                 }
             }
         }

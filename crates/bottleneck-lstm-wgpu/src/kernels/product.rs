@@ -128,16 +128,25 @@ pub fn accumulate<F: Float, N: Size, M: Size>(
             own[l] = x[from + places[l]];
         }
         #[unroll]
-        for index in 0..values {
-            let i = comptime!(index / tile.vectors);
-            let p = comptime!(index % tile.vectors);
-            let mut value = own[comptime!(index / tile.lanes)];
-            if comptime!(tile.lanes > 1) {
-                value = plane_broadcast(value, comptime!((index % tile.lanes) as u32));
+        for p in 0..tile.vectors {
+            let mut values = Array::<Vector<F, N>>::new(width);
+            #[unroll]
+            for i in 0..width {
+                let index = comptime!(i * tile.vectors + p);
+                values[i] = own[comptime!(index / tile.lanes)];
+                if comptime!(tile.lanes > 1) {
+                    values[i] = plane_broadcast(values[i], comptime!((index % tile.lanes) as u32));
+                }
             }
+            // What a sum gets of a vector of weights all at once: it may not be in a register.
             #[unroll]
             for o in 0..tile.channels {
-                sums[comptime!(o * tile.vectors + p)] += value * Vector::<F, N>::new(part[o][i]);
+                let mut sum = sums[comptime!(o * tile.vectors + p)];
+                #[unroll]
+                for i in 0..width {
+                    sum += values[i] * Vector::<F, N>::new(part[o][i]);
+                }
+                sums[comptime!(o * tile.vectors + p)] = sum;
             }
         }
         from += comptime!(width * area);
