@@ -75,7 +75,10 @@ pub fn convolve<F: Float, N: Size>(
                 && column + j >= reach
                 && column + j < comptime!(map.width + reach);
             if inside {
-                let at = plane + (row + i - reach) * comptime!(map.width) + column + j - reach;
+                // Nothing less than zero, even where it is not used: CubeCL computes with constants itself.
+                let line = max(row + i, reach) - reach;
+                let place = max(column + j, reach) - reach;
+                let at = plane + line * comptime!(map.width) + place;
                 let tap = comptime!(i * map.side + j);
                 let tap = comptime!(if turned { map.taps() - 1 - tap } else { tap });
                 let weight = kernels[kernel * comptime!(map.taps()) + tap];

@@ -167,7 +167,10 @@ fn correlate<F: Float>(
         if row + i >= reach && row + i < comptime!(map.height + reach) {
             for column in 0..comptime!(map.width) {
                 if column + j >= reach && column + j < comptime!(map.width + reach) {
-                    let at = (row + i - reach) * comptime!(map.width) + column + j - reach;
+                    // As in a convolution forward.
+                    let line = max(row + i, reach) - reach;
+                    let place = max(column + j, reach) - reach;
+                    let at = line * comptime!(map.width) + place;
                     sum += d[d_from + row * comptime!(map.width) + column] * x[x_from + at];
                 }
             }
