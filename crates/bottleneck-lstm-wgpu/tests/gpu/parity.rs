@@ -7,12 +7,7 @@ use burn_fusion::Fusion;
 use super::Cube;
 
 ::parity::suite!(cube, Cube, WgpuRunner::new());
-::parity::suite!(fusion, Fusion<Cube>, adapted());
-
-/// A runner that has looked at the adapter, and takes its subgroups if it has some.
-fn adapted() -> WgpuRunner {
-    WgpuRunner::try_new(&Default::default()).expect("an adapter")
-}
+::parity::suite!(fusion, Fusion<Cube>, WgpuRunner::new());
 
 /// Burn's own operations, whose results are the measure of the runner's where PyTorch's are not at hand.
 mod reference {
