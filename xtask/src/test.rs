@@ -20,11 +20,12 @@ const GPU: [&str; 2] = ["--package", "bottleneck-lstm-wgpu"];
 
 /// The part of it that is run again with kernels compiled to SPIR-V rather than WGSL: every variant forward, without
 /// fusion, and PyTorch's gradients. All of it would take as long as the rest of the tests together.
-const SPIRV: [&str; 6] = [
+const SPIRV: [&str; 7] = [
     "launches::",
     "stream::",
     "determinism::",
     "shared_device::",
+    "tiling::",
     "cube::plain::",
     "cube::gradients::gradients_are_those_of_pytorch",
 ];
