@@ -171,8 +171,8 @@ impl<B: CpuBackend> Stream<B> {
     /// Runs one step between slices in Burn's layout: `x` is `[batch, input, height, width]`, and
     /// what the cell yields, `[batch, output, height, width]`, is written to `output`.
     ///
-    /// Where the kernels cover the cell, it allocates nothing; only threads, if there are several,
-    /// may now and then. Otherwise values are converted to the element type of the cell and back.
+    /// Where the kernels cover the cell, it allocates nothing on one thread. On several, rayon's queues
+    /// grow now and then, and called from outside of its pool, a step hands it a few small boxes. Otherwise values are converted to the element type of the cell and back.
     ///
     /// # Errors
     ///

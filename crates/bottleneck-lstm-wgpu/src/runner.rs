@@ -27,8 +27,8 @@ use crate::tiling::Tiling;
 ///
 /// A step is at most four launches, whatever the variant, and a sequence of `T` steps at most `4 T + 1`: its
 /// input goes through two of them for all steps at once. Without a depthwise convolution of the hidden state it
-/// is `3 T + 2`. A strided tensor is one copy more, as the two of a learned state are at the start of a sequence. Recorded for a backward pass, a sequence takes at most
-/// `5 T + 4`, and the backward pass `5 T + 15`, or with scaling `7 T + 15`.
+/// is `3 T + 2`. A strided tensor is one copy more, as the two of a learned state are at the start of a sequence.
+/// Recorded for a backward pass, a sequence takes at most `5 T + 4`, and the backward pass `5 T + 15`, or with scaling `7 T + 15`.
 ///
 /// On the first use of a shape its kernels are compiled, which takes a moment; nothing is tuned at run time and
 /// nothing is kept on disk.

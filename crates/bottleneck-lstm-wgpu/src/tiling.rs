@@ -24,7 +24,7 @@ pub enum Tiling {
     /// with sums that may spill into the first-level cache. Measured on lavapipe.
     Cpu,
     /// As `Cpu`, and the lanes of a subgroup load together what all of them multiply. The adapter must have
-    /// subgroup operations, which CubeCL asks no such adapter for.
+    /// subgroup operations, else kernels do not compile and results are wrong; CubeCL does not check it here.
     CpuSubgroups,
 }
 
@@ -34,23 +34,14 @@ impl Tiling {
         let lanes = hardware.plane_size_max;
         match self {
             Self::ByDevice if (1..=8).contains(&lanes) => Self::Cpu.threads(hardware),
-            Self::ByDevice | Self::Gpu => Threads {
-                at_a_time: 8192,
-                load: 8,
-                sums: 64,
-                cube: 64,
-                lanes: 1,
-            },
+            Self::ByDevice | Self::Gpu => Threads::GPU,
             Self::Cpu | Self::CpuSubgroups => {
                 let (cube, cores) = (lanes.clamp(1, 8), available_parallelism());
                 // Subgroups of other sizes would not be cubes.
                 let together = self == Self::CpuSubgroups && hardware.plane_size_min == cube;
                 Threads {
-                    at_a_time: cube as usize * cores.map_or(1, usize::from),
-                    load: 53,
-                    sums: 512,
-                    cube,
                     lanes: if together { cube as usize } else { 1 },
+                    ..Threads::cpu(cube, cores.map_or(1, usize::from))
                 }
             }
         }
@@ -78,6 +69,25 @@ const UNROLLED: usize = 1600;
 const COMPILE: usize = 128;
 
 impl Threads {
+    const GPU: Self = Self {
+        at_a_time: 8192,
+        load: 8,
+        sums: 64,
+        cube: 64,
+        lanes: 1,
+    };
+
+    /// Of so many `cores`, whose vector registers have the lanes of a cube each.
+    fn cpu(cube: u32, cores: usize) -> Self {
+        Self {
+            at_a_time: cube as usize * cores,
+            load: 53,
+            sums: 512,
+            cube,
+            lanes: 1,
+        }
+    }
+
     /// What a kernel takes whose threads each do so much, besides the moment that it once takes to compile what is
     /// written out for one.
     fn cost(&self, threads: usize, unrolled: Work, repeats: usize) -> usize {
@@ -186,21 +196,10 @@ mod tests {
     use super::*;
     use crate::kernels::depthwise::Map;
 
-    const GPU: Threads = Threads {
-        at_a_time: 8192,
-        load: 8,
-        sums: 64,
-        cube: 64,
-        lanes: 1,
-    };
-    const CPU: Threads = Threads {
-        at_a_time: 16,
-        load: 53,
-        sums: 512,
-        cube: 8,
-        lanes: 1,
-    };
-    const SUBGROUPS: Threads = Threads { lanes: 8, ..CPU };
+    fn all() -> [Threads; 3] {
+        let cpu = Threads::cpu(8, 2);
+        [Threads::GPU, cpu, Threads { lanes: 8, ..cpu }]
+    }
 
     fn square(side: usize, kernel: usize) -> DepthwiseSizes {
         DepthwiseSizes {
@@ -218,7 +217,7 @@ mod tests {
 
     #[test]
     fn tiles_keep_within_bounds() {
-        for threads in [GPU, CPU, SUBGROUPS] {
+        for threads in all() {
             for channels in [1, 2, 3, 7, 8, 31, 32, 256] {
                 for area in [1, 2, 5, 25, 99, 100, 1600] {
                     for (rows, n, m) in [(1, 4, 4), (4, 4, 4), (4, 1, 1), (1, 2, 4)] {
@@ -243,14 +242,14 @@ mod tests {
     #[test]
     fn a_gpu_has_more_and_smaller_tiles() {
         let tile = |threads: Threads| threads.tile(1, [256, 1], 1280, 25, [4, 4]);
-        let [gpu, cpu] = [GPU, CPU].map(|threads| tile(threads).threads(1, 256, 25));
+        let [gpu, cpu] = [all()[0], all()[1]].map(|threads| tile(threads).threads(1, 256, 25));
         assert!(gpu > 8 * cpu, "{gpu} threads beside {cpu}");
     }
 
     #[test]
     fn a_tiny_map_is_not_worth_compiling_much() {
-        let large = CPU.tile(1, [64, 1], 512, 400, [4, 4]);
-        let small = CPU.tile(1, [4, 1], 4, 4, [4, 4]);
+        let large = all()[1].tile(1, [64, 1], 512, 400, [4, 4]);
+        let small = all()[1].tile(1, [4, 1], 4, 4, [4, 4]);
         assert!(large.channels * large.vectors > 16 * small.channels * small.vectors);
     }
 }

@@ -63,6 +63,7 @@ pub struct Spot {
     pub frame: usize,
 }
 
+/// The place of the thread of this index.
 #[cube]
 pub fn spot(
     index: usize,
