@@ -8,6 +8,9 @@ use crate::octets::gather;
 use crate::planes::{PlanesMut, each, split_planes};
 use crate::share::Share;
 
+/// Values of a page of memory.
+const PAGE: usize = 1024;
+
 /// Turns some octets of the input into octets and convolves them, for each group with kernels of its
 /// own.
 pub struct ConvolveInput<'a> {
@@ -49,13 +52,19 @@ impl Kernel for ConvolveInput<'_> {
             .chunks_exact_mut(self.groups * self.frames * positions);
         for (octet, out) in self.octets.clone().zip(outs) {
             let kernels = &self.kernels[octet * self.groups * taps..][..self.groups * taps];
-            for (frame, x) in self
-                .xs
-                .chunks_exact(self.xs.len() / self.frames)
-                .enumerate()
-            {
-                let x = &x[octet * LANES * area..];
-                gather(l, x, area, reach.start * width, gathered);
+            for frame in 0..self.frames {
+                let plane = |octet, frame| {
+                    let x = &self.xs[frame * (self.xs.len() / self.frames)..];
+                    x.get(octet * LANES * area..).unwrap_or_default()
+                };
+                // Eight places of a page, as they are read, are more than the hardware foresees.
+                let next = match frame + 1 < self.frames {
+                    _ if area > PAGE => &[],
+                    true => plane(octet, frame + 1),
+                    false => plane(octet + 1, 0),
+                };
+                let x = plane(octet, frame);
+                gather(l, x, next, area, reach.start * width, gathered);
                 let outs = out.chunks_exact_mut(self.frames * positions);
                 for (kernel, out) in kernels.chunks_exact(taps).zip(outs) {
                     let out = &mut out[frame * positions..][..positions];

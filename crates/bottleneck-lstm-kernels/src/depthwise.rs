@@ -98,7 +98,6 @@ fn convolve<L: Lanes, const K: usize>(
     out: &mut [Octet],
 ) {
     let (width, reach) = (map.width, K / 2);
-    let inner = reach..width.saturating_sub(reach).max(reach);
     for (y, out) in rows.zip(out.chunks_exact_mut(width)) {
         let taps = Map::taps::<K>(y, map.height);
         let mut lines: [&[Octet]; K] = [&[]; K];
@@ -107,22 +106,6 @@ fn convolve<L: Lanes, const K: usize>(
         }
         let lines = &lines[..taps.len()];
         let kernel = &kernel[taps.start * K..taps.end * K];
-        let border = (0..reach.min(width)).chain(inner.end.min(width)..width);
-        for at in border {
-            let columns = Map::taps::<K>(at, width);
-            let (begin, first) = (at + columns.start - reach, columns.start);
-            let out = &mut out[at];
-            match columns.len() {
-                4 => partial::<L, K, 4>(l, lines, kernel, bias, begin, first, out),
-                3 => partial::<L, K, 3>(l, lines, kernel, bias, begin, first, out),
-                2 => partial::<L, K, 2>(l, lines, kernel, bias, begin, first, out),
-                _ => partial::<L, K, 1>(l, lines, kernel, bias, begin, first, out),
-            }
-        }
-        if inner.is_empty() {
-            continue;
-        }
-        let out = &mut out[inner.clone()];
         // Of most rows all taps lie within the map; with their number constant, no loop is left.
         match <&[&[Octet]; K]>::try_from(lines) {
             Ok(lines) => row::<L, K>(l, lines, kernel, bias, out),
@@ -131,9 +114,37 @@ fn convolve<L: Lanes, const K: usize>(
     }
 }
 
-/// Convolves the positions of a row whose windows lie within `lines`.
+/// Convolves a row, of which `lines` are the rows of the input that lie within the map.
 #[inline(always)]
 fn row<L: Lanes, const K: usize>(
+    l: L,
+    lines: &[&[Octet]],
+    kernel: &[Octet],
+    bias: Option<Octet>,
+    out: &mut [Octet],
+) {
+    let (width, reach) = (out.len(), K / 2);
+    let inner = reach..width.saturating_sub(reach).max(reach);
+    let border = (0..reach.min(width)).chain(inner.end.min(width)..width);
+    for at in border {
+        let columns = Map::taps::<K>(at, width);
+        let (begin, first) = (at + columns.start - reach, columns.start);
+        let out = &mut out[at];
+        match columns.len() {
+            4 => partial::<L, K, 4>(l, lines, kernel, bias, begin, first, out),
+            3 => partial::<L, K, 3>(l, lines, kernel, bias, begin, first, out),
+            2 => partial::<L, K, 2>(l, lines, kernel, bias, begin, first, out),
+            _ => partial::<L, K, 1>(l, lines, kernel, bias, begin, first, out),
+        }
+    }
+    if !inner.is_empty() {
+        inner_row::<L, K>(l, lines, kernel, bias, &mut out[inner]);
+    }
+}
+
+/// Convolves the positions of a row whose windows lie within `lines`.
+#[inline(always)]
+fn inner_row<L: Lanes, const K: usize>(
     l: L,
     lines: &[&[Octet]],
     kernel: &[Octet],

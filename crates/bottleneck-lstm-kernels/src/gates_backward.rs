@@ -123,7 +123,7 @@ impl Kernel for GatesBackward<'_> {
             for first in (0..area).step_by(STRETCH) {
                 let mut gradients = [Octet::ZERO; STRETCH];
                 let gradients = &mut gradients[..STRETCH.min(area - first)];
-                gather(l, output, area, first, gradients);
+                gather(l, output, &[], area, first, gradients);
                 let begin = octet * area + first;
                 let mut i = 0;
                 while i + 2 <= gradients.len() {
@@ -404,7 +404,7 @@ impl Kernel for ActivationBackward<'_> {
                 if let Some(output) = self.output.get(octet * LANES * area..)
                     && !output.is_empty()
                 {
-                    gather(l, output, area, first, &mut outputs[..stretch.len()]);
+                    gather(l, output, &[], area, first, &mut outputs[..stretch.len()]);
                 }
                 let values = values[stretch.clone()].iter_mut();
                 for ((value, gradient), output) in values.zip(&gradient[stretch]).zip(&outputs) {

@@ -4,6 +4,9 @@ use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
 use crate::planes::{PlanesMut, each, octet};
 use crate::product::Input;
 
+/// Values of a cache line.
+const LINE: usize = 16;
+
 /// Octets that hold `channels`.
 pub fn octets(channels: usize) -> usize {
     channels.div_ceil(LANES)
@@ -11,8 +14,17 @@ pub fn octets(channels: usize) -> usize {
 
 /// Up to eight channels' planes, each `plane` values after the one before, into octets: position
 /// `first + i` of each goes to `to[i]`. Channels that `from` lacks become 0.
+///
+/// The same positions of `ahead` are asked for, as far as it has them: what is wanted after this.
 #[inline(always)]
-pub fn gather<L: Lanes>(l: L, from: &[f32], plane: usize, first: usize, to: &mut [Octet]) {
+pub fn gather<L: Lanes>(
+    l: L,
+    from: &[f32],
+    ahead: &[f32],
+    plane: usize,
+    first: usize,
+    to: &mut [Octet],
+) {
     let one = l.one();
     let count = to.len();
     let lines = lines(from.len(), plane);
@@ -26,6 +38,13 @@ pub fn gather<L: Lanes>(l: L, from: &[f32], plane: usize, first: usize, to: &mut
         return;
     }
     for start in starts(count) {
+        if start % LINE == 0 {
+            for line in 0..LANES {
+                if let Some(value) = ahead.get(line * plane + first + start) {
+                    l.prefetch(value);
+                }
+            }
+        }
         let mut rows = [one.splat(0.0); LANES];
         for (line, row) in rows.iter_mut().enumerate().take(lines) {
             *row = one.load(&eight(&from[line * plane + first + start..]));
@@ -107,7 +126,7 @@ impl Kernel for Gather<'_> {
         for (from, to) in groups {
             let planes = from.chunks(LANES * self.area);
             for (from, to) in planes.zip(to.chunks_exact_mut(self.area)) {
-                gather(l, from, self.area, 0, to);
+                gather(l, from, &[], self.area, 0, to);
             }
         }
     }

@@ -67,7 +67,7 @@ impl Kernel for Part<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        gather(l, self.from, self.plane, self.first, self.octets);
+        gather(l, self.from, &[], self.plane, self.first, self.octets);
         let mut to = planes(self.to, self.plane);
         scatter(l, self.octets, stretch(&mut to, self.first..self.plane));
     }
