@@ -21,7 +21,7 @@ pub struct Adapter {
     pub is_cpu: bool,
     /// Whether it has subgroup operations, which our products use where it is a CPU.
     pub has_subgroups: bool,
-    /// Whether it computes in `f16`, which no kernel of ours does yet.
+    /// Whether it has `f16`, in which streams may keep weights.
     pub has_f16: bool,
     /// The largest buffer of a kernel, in bytes.
     pub max_buffer: u64,

@@ -20,11 +20,12 @@ use crate::tiling::Threads;
 
 const BYTES: usize = size_of::<f32>();
 
-/// `f32` values on the device.
+/// Values on the device, `f32` but for weights that may be `f16`.
 #[derive(Debug, Clone)]
 pub(crate) struct Buffer {
     handle: Handle,
     values: usize,
+    dtype: DType,
 }
 
 impl Buffer {
@@ -35,7 +36,7 @@ impl Buffer {
     }
 
     fn bytes(&self) -> u64 {
-        (self.values * BYTES) as u64
+        (self.values * self.dtype.size()) as u64
     }
 }
 
@@ -84,18 +85,20 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
         Buffer {
             handle: self.client.empty(values * BYTES),
             values,
+            dtype: DType::F32,
         }
     }
 
     /// The values of a tensor, side by side.
     pub fn values(&self, tensor: CubeTensor<R>) -> Buffer {
-        let values = tensor.meta.shape().num_elements();
+        let (values, dtype) = (tensor.meta.shape().num_elements(), tensor.dtype);
         if !tensor.is_contiguous() {
-            self.launches.add((2 * values * BYTES) as u64);
+            self.launches.add((2 * values * dtype.size()) as u64);
         }
         Buffer {
             handle: into_contiguous(tensor).handle,
             values,
+            dtype,
         }
     }
 
@@ -132,6 +135,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
                 .offset_start((first * BYTES) as u64)
                 .offset_end((after * BYTES) as u64),
             values: shape.num_elements(),
+            ..*buffer
         };
         self.tensor(part, shape)
     }
@@ -248,6 +252,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
                 out.place(n),
                 sizes,
                 tile,
+                weights.dtype.into(),
             );
         }
     }
@@ -306,6 +311,7 @@ impl<'a, R: CubeRuntime> Device<'a, R> {
                 place(gates.tape, n),
                 sizes,
                 tile,
+                gates.weights.dtype.into(),
             );
         }
         if !sizes.scale {

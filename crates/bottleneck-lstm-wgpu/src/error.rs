@@ -46,6 +46,12 @@ pub enum GpuError {
         /// The adapter's `max_storage_buffers_per_shader_stage`.
         limit: u32,
     },
+    /// The device has no `f16`, which weights were to be kept in.
+    #[error("{device} has no f16")]
+    NoHalf {
+        /// The adapter's name, or the device if the adapter was not looked at.
+        device: String,
+    },
     /// The device did not finish what it was given.
     #[error("the device failed: {reason}")]
     Execution {

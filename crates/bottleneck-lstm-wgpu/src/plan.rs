@@ -158,9 +158,25 @@ impl Plan {
         ]
     }
 
-    /// Buffers of the kernel that has most, one of CubeCL's for sizes among them.
-    pub fn bindings(&self, gate_bias: bool, peephole: bool) -> u32 {
-        6 + u32::from(gate_bias) + u32::from(self.scale) + if peephole { 3 } else { 0 }
+    /// Those that a backward pass takes besides.
+    pub fn record_buffers(&self) -> [(&'static str, usize); 3] {
+        let tape = self.tape();
+        [
+            (
+                "the output with the cell state",
+                self.outputs() + self.state(),
+            ),
+            ("the record of the gates", tape.gates),
+            ("the record of the states", tape.states),
+        ]
+    }
+
+    /// Buffers of the kernel that has most, one of CubeCL's for sizes among them: the gates, or in `training` their
+    /// gradients.
+    pub fn bindings(&self, gate_bias: bool, peephole: bool, training: bool) -> u32 {
+        let forward = 6 + u32::from(gate_bias) + u32::from(self.scale);
+        let backward = if training { 7 } else { 0 };
+        forward.max(backward) + if peephole { 3 } else { 0 }
     }
 
     /// Positions of a vector.

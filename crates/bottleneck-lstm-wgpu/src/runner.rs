@@ -55,6 +55,7 @@ pub struct WgpuRunner {
     launches: Launches,
     adapter: Option<Adapter>,
     tiling: Tiling,
+    half_weights: bool,
 }
 
 impl WgpuRunner {
@@ -85,6 +86,37 @@ impl WgpuRunner {
         Self { tiling, ..self }
     }
 
+    /// Has streams keep the weights of their pointwise convolutions, which are nearly all there are, in `f16`:
+    /// half of the memory, and half of what a step on a small map reads. All arithmetic stays in `f32`.
+    ///
+    /// Results are those of a cell whose weights were rounded so: each by at most one part in 2048 if it is
+    /// between 6.1e-5 and 65504 in magnitude, and by at most 3.0e-8 if it is smaller. A sum `w · x` is off by at most
+    /// the sum of `|w x| / 2048`. Over the steps of a video that adds up to no more than a few such
+    /// roundings, since gates forget; with weights as they are drawn, 16 steps stayed within 2e-3 of the largest hidden
+    /// value. Larger weights become infinite.
+    ///
+    /// Calls that are not a stream's are not affected: they would have to round the weights each time.
+    pub fn with_half_weights(self) -> Self {
+        Self {
+            half_weights: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn has_half_weights(&self) -> bool {
+        self.half_weights
+    }
+
+    /// That `device` has no `f16`.
+    pub(crate) fn no_half(&self, device: &impl fmt::Debug) -> GpuError {
+        GpuError::NoHalf {
+            device: match &self.adapter {
+                Some(adapter) => adapter.name.clone(),
+                None => format!("{device:?}"),
+            },
+        }
+    }
+
     fn call(&self, config: &BottleneckLstmConfig) -> Call {
         Call {
             config: config.clone(),
@@ -113,11 +145,12 @@ impl WgpuRunner {
         Description {
             adapter: self.adapter.as_ref(),
             tiling: self.tiling(),
+            half_weights: self.half_weights,
         }
     }
 
     /// That the adapter, if it was looked at, can run a call of `time` steps of `batch` videos of
-    /// `spatial = [height, width]`, without a backward pass, whose record takes more.
+    /// `spatial = [height, width]`, without a backward pass.
     ///
     /// # Errors
     ///
@@ -125,25 +158,57 @@ impl WgpuRunner {
     pub fn check(
         &self,
         config: &BottleneckLstmConfig,
+        batch_time: [usize; 2],
+        spatial: [usize; 2],
+    ) -> Result<(), GpuError> {
+        self.check_call(config, batch_time, spatial, false)
+    }
+
+    /// As [`check`](Self::check), with a backward pass, which takes more.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn check_training(
+        &self,
+        config: &BottleneckLstmConfig,
+        batch_time: [usize; 2],
+        spatial: [usize; 2],
+    ) -> Result<(), GpuError> {
+        self.check_call(config, batch_time, spatial, true)
+    }
+
+    fn check_call(
+        &self,
+        config: &BottleneckLstmConfig,
         [batch, time]: [usize; 2],
         [height, width]: [usize; 2],
+        training: bool,
     ) -> Result<(), GpuError> {
         let Some(adapter) = &self.adapter else {
             return Ok(());
         };
+        let too_large = |tensor, bytes| GpuError::TooLarge {
+            adapter: adapter.name.clone(),
+            tensor,
+            bytes,
+            limit: adapter.max_buffer,
+        };
+        let positions = [batch, time, height, width]
+            .into_iter()
+            .try_fold(1, usize::checked_mul);
+        if positions.is_none_or(|positions| positions > MOST_POSITIONS) {
+            return Err(too_large("the input", u64::MAX));
+        }
         let plan = Plan::new(config, &Shape::from([batch, time, 0, height, width]));
-        for (tensor, values) in plan.buffers() {
+        let records = plan.record_buffers().into_iter().filter(|_| training);
+        for (tensor, values) in plan.buffers().into_iter().chain(records) {
             let bytes = (values * size_of::<f32>()) as u64;
             if bytes > adapter.max_buffer {
-                return Err(GpuError::TooLarge {
-                    adapter: adapter.name.clone(),
-                    tensor,
-                    bytes,
-                    limit: adapter.max_buffer,
-                });
+                return Err(too_large(tensor, bytes));
             }
         }
-        let buffers = plan.bindings(config.gate_bias, config.peephole.is_some());
+        let buffers = plan.bindings(config.gate_bias, config.peephole.is_some(), training);
         if buffers > adapter.max_bindings {
             return Err(GpuError::TooFewBindings {
                 adapter: adapter.name.clone(),
@@ -155,6 +220,9 @@ impl WgpuRunner {
     }
 }
 
+/// Positions of a call past which its values are not worth counting, and might not be.
+const MOST_POSITIONS: usize = 1 << 40;
+
 /// What a [`WgpuRunner`] runs on, to be printed.
 #[derive(Debug, Clone, Copy)]
 pub struct Description<'a> {
@@ -162,6 +230,8 @@ pub struct Description<'a> {
     pub adapter: Option<&'a Adapter>,
     /// How much of a result a thread computes.
     pub tiling: Tiling,
+    /// Whether streams keep weights in `f16`.
+    pub half_weights: bool,
 }
 
 impl fmt::Display for Description<'_> {
@@ -176,7 +246,11 @@ impl fmt::Display for Description<'_> {
             Tiling::Cpu => "a CPU",
             Tiling::CpuSubgroups => "a CPU's subgroups",
         };
-        write!(f, "; kernels: f32, tiles for {tiles}")
+        write!(f, "; kernels: f32, tiles for {tiles}")?;
+        match self.half_weights {
+            true => f.write_str("; weights of streams: f16"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -222,7 +296,22 @@ fn covers(dtype: DType) -> bool {
 fn check_parameters<B: GpuBackend>(
     config: &BottleneckLstmConfig,
     tensors: &CellTensors<FloatTensor<B>>,
+    weights: &[DType],
 ) {
+    let mut others = tensors.clone().map(|tensor| tensor.dtype());
+    for weight in [&mut others.bottleneck, &mut others.gates] {
+        let dtype = std::mem::replace(weight, DType::F32);
+        assert!(
+            weights.contains(&dtype),
+            "weights are {dtype:?}, where their cell is f32"
+        );
+    }
+    for dtype in others.into_options().into_array().into_iter().flatten() {
+        assert!(
+            covers(dtype),
+            "a parameter is {dtype:?}, where its cell is f32"
+        );
+    }
     let values = tensors.clone().map(|tensor| tensor.shape().num_elements());
     Plan::new(config, &tensors.xs.shape()).check(&values);
 }
@@ -239,7 +328,7 @@ impl<B: GpuBackend> FusedCell<B> for WgpuRunner {
         config: &BottleneckLstmConfig,
         tensors: CellTensors<FloatTensor<B>>,
     ) -> Outcome<FloatTensor<B>> {
-        check_parameters::<B>(config, &tensors);
+        check_parameters::<B>(config, &tensors, &[DType::F32, DType::F16]);
         B::forward(&self.call(config), tensors)
     }
 
@@ -248,7 +337,7 @@ impl<B: GpuBackend> FusedCell<B> for WgpuRunner {
         config: &BottleneckLstmConfig,
         tensors: CellTensors<FloatTensor<B>>,
     ) -> (FloatTensor<B>, Recording<FloatTensor<B>>) {
-        check_parameters::<B>(config, &tensors);
+        check_parameters::<B>(config, &tensors, &[DType::F32]);
         let (packed, tape) = B::forward_taped(&self.call(config), tensors.clone());
         let recording = Recording {
             tensors,

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bottleneck_lstm::{
     BottleneckLstm, BottleneckLstmState, CellRunner, LearnedState, ShapeError, checks,
 };
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::WgpuRunner;
 use crate::backend::GpuBackend;
@@ -59,7 +59,8 @@ impl WgpuRunner {
     ///
     /// # Errors
     ///
-    /// As [`BottleneckLstm::try_init_state`] and [`WgpuRunner::check`].
+    /// As [`BottleneckLstm::try_init_state`] and [`WgpuRunner::check`], and [`GpuError::NoHalf`] if weights are to be
+    /// in `f16` and the device has none.
     pub fn try_stream<B: GpuBackend>(
         &self,
         cell: &BottleneckLstm<B>,
@@ -74,9 +75,19 @@ impl WgpuRunner {
             LearnedState::None => start,
             _ => BottleneckLstmState::new(laid_out(start.cell), laid_out(start.hidden)),
         };
+        let mut cell = cell.clone();
+        if self.has_half_weights() && self.is_fused(&cell) {
+            let device = cell.bottleneck.val().device();
+            if !B::supports_dtype(&device, DType::F16) {
+                return Err(self.no_half(&device));
+            }
+            let half = |weights: Tensor<B, 4>| weights.cast(DType::F16);
+            cell.bottleneck = cell.bottleneck.map(half);
+            cell.gates = cell.gates.map(half);
+        }
         Ok(Stream {
             runner: self.clone(),
-            cell: cell.clone(),
+            cell,
             state: start.clone(),
             start,
         })
@@ -103,7 +114,7 @@ impl<B: GpuBackend> Stream<B> {
         let [batch, _, height, width] = self.state.cell.dims();
         let input = self.cell.config().input_channels;
         checks::image_exactly("input", [batch, input, height, width], x.dims())?;
-        checks::dtype("input", self.cell.bottleneck.val().dtype(), x.dtype())?;
+        checks::dtype("input", self.start.cell.dtype(), x.dtype())?;
         let (output, state) = self.runner.step(&self.cell, x, self.state.clone());
         self.state = state;
         Ok(output)
@@ -135,8 +146,8 @@ impl<B: GpuBackend> Stream<B> {
     ///
     /// If the shapes or the element types are not the stream's.
     pub fn try_set_state(&mut self, state: BottleneckLstmState<B>) -> Result<(), ShapeError> {
-        let dtype = self.cell.bottleneck.val().dtype();
-        checks::state(&state, self.start.cell.dims(), dtype)?;
+        let start = &self.start.cell;
+        checks::state(&state, start.dims(), start.dtype())?;
         self.state = state;
         Ok(())
     }

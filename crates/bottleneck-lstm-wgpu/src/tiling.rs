@@ -65,7 +65,7 @@ pub(crate) struct Threads {
 
 /// What is written out for a thread at most, and how much longer than a run it takes to compile, as far as that
 /// counts: a kernel for a tiny map is not worth seconds of it.
-const UNROLLED: usize = 1600;
+const UNROLLED: usize = 1800;
 const COMPILE: usize = 128;
 
 impl Threads {
@@ -123,7 +123,7 @@ impl Threads {
             self.cost(threads, work(tile), depth / m)
         };
         let tiles = powers(channels.div_ceil(self.lanes)).flat_map(|channels| {
-            (1..=area.min(8)).map(move |vectors| Tile {
+            (1..=area.min(10)).map(move |vectors| Tile {
                 channels,
                 vectors,
                 lanes: self.lanes,

@@ -93,10 +93,10 @@ pub fn peephole<F: Float, N: Size>(
 /// `tape`, if there is one, has `[5, frames, hidden, area]`: input gate, forget gate, candidate, output gate,
 /// and the new cell state before its activation.
 #[cube(launch_unchecked)]
-pub fn gates<F: Float, N: Size, M: Size>(
+pub fn gates<F: Float, W: Float, N: Size, M: Size>(
     b: &Array<Vector<F, N>>,
     kernels: &ComptimeOption<Array<F>>,
-    weights: &Array<Vector<F, M>>,
+    weights: &Array<Vector<W, M>>,
     bias: &ComptimeOption<Array<F>>,
     peephole_input: &ComptimeOption<Array<F>>,
     peephole_forget: &ComptimeOption<Array<F>>,
@@ -112,6 +112,7 @@ pub fn gates<F: Float, N: Size, M: Size>(
     tape_place: Place,
     #[comptime] sizes: GateSizes,
     #[comptime] tile: Tile,
+    #[define(W)] _weights: StorageType,
 ) {
     if ABSOLUTE_POS >= count {
         terminate!();
@@ -170,7 +171,7 @@ pub fn gates<F: Float, N: Size, M: Size>(
                         let x = convolve::<F, N>(b, plane, at, kernels, kernel, sizes.map, false);
                         #[unroll]
                         for index in 0..comptime!(4 * tile.channels) {
-                            let weight = weights[rows[index] + block];
+                            let weight = Vector::<F, M>::cast_from(weights[rows[index] + block]);
                             sums[comptime!(index * tile.vectors + p)] +=
                                 x * Vector::<F, N>::new(weight[i]);
                         }
@@ -179,7 +180,7 @@ pub fn gates<F: Float, N: Size, M: Size>(
             }
         }
         ComptimeOption::None => {
-            accumulate::<F, N, M>(
+            accumulate::<F, W, N, M>(
                 &mut sums,
                 b,
                 from,

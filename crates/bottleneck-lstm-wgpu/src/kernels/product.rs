@@ -88,12 +88,12 @@ pub fn spot(
 /// Adds what `depth` planes of `x`, the first of them at `first`, make of a tile at `position` to its sums, those of
 /// a channel side by side. `rows` says where the weights of each channel for these planes begin.
 #[cube]
-pub fn accumulate<F: Float, N: Size, M: Size>(
+pub fn accumulate<F: Float, W: Float, N: Size, M: Size>(
     sums: &mut Array<Vector<F, N>>,
     x: &Array<Vector<F, N>>,
     first: usize,
     position: usize,
-    weights: &Array<Vector<F, M>>,
+    weights: &Array<Vector<W, M>>,
     rows: &Array<usize>,
     #[comptime] tile: Tile,
     #[comptime] area: usize,
@@ -121,7 +121,7 @@ pub fn accumulate<F: Float, N: Size, M: Size>(
         let mut part = Array::<Vector<F, M>>::new(tile.channels);
         #[unroll]
         for o in 0..tile.channels {
-            part[o] = weights[rows[o] + block];
+            part[o] = Vector::cast_from(weights[rows[o] + block]);
         }
         let mut own = Array::<Vector<F, N>>::new(loads);
         #[unroll]
@@ -176,11 +176,11 @@ pub fn in_plane(
 
 /// `out = activation(start + bias + weights * (x | h))`, one thread a tile of one group.
 #[cube(launch_unchecked)]
-pub fn product<F: Float, N: Size, M: Size>(
+pub fn product<F: Float, W: Float, N: Size, M: Size>(
     x: &ComptimeOption<Array<Vector<F, N>>>,
     h: &ComptimeOption<Array<Vector<F, N>>>,
     start: &ComptimeOption<Array<Vector<F, N>>>,
-    weights: &Array<Vector<F, M>>,
+    weights: &Array<Vector<W, M>>,
     bias: &ComptimeOption<Array<F>>,
     out: &mut Array<Vector<F, N>>,
     count: usize,
@@ -190,6 +190,7 @@ pub fn product<F: Float, N: Size, M: Size>(
     out_place: Place,
     #[comptime] sizes: ProductSizes,
     #[comptime] tile: Tile,
+    #[define(W)] _weights: StorageType,
 ) {
     if ABSOLUTE_POS >= count {
         terminate!();
@@ -231,7 +232,7 @@ pub fn product<F: Float, N: Size, M: Size>(
     if let ComptimeOption::Some(x) = x {
         let planes = spot.group * comptime!(sizes.x.group * sizes.area);
         let from = x_place.first + frame * x_place.frame + planes;
-        accumulate::<F, N, M>(
+        accumulate::<F, W, N, M>(
             &mut sums,
             x,
             from,
@@ -251,7 +252,7 @@ pub fn product<F: Float, N: Size, M: Size>(
         for o in 0..tile.channels {
             rows[o] += comptime!(sizes.h.before);
         }
-        accumulate::<F, N, M>(
+        accumulate::<F, W, N, M>(
             &mut sums,
             h,
             from,

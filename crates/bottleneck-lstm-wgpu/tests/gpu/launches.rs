@@ -4,7 +4,7 @@ use bottleneck_lstm::{
     Activation, BottleneckLstmConfig, BottleneckLstmState, CellRunner, Depthwise, LearnedState,
     Peephole,
 };
-use bottleneck_lstm_wgpu::WgpuRunner;
+use bottleneck_lstm_wgpu::{Adapter, WgpuRunner};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
 use burn_autodiff::Autodiff;
@@ -107,8 +107,14 @@ fn a_step_is_at_most_four_launches_with_fusion() {
 #[test]
 fn a_stream_is_warm_from_the_start() {
     let device = Default::default();
-    for (name, config) in variants() {
-        let runner = WgpuRunner::new();
+    let halves = Adapter::of(&device).expect("an adapter").has_f16;
+    let runners = [false, true].into_iter().filter(|half| halves || !half);
+    let variants = runners.flat_map(|half| variants().into_iter().map(move |all| (half, all)));
+    for (half, (name, config)) in variants {
+        let runner = match half {
+            true => WgpuRunner::new().with_half_weights(),
+            false => WgpuRunner::new(),
+        };
         let cell = config.init::<Cube>(&device);
         let mut stream = runner.stream(&cell, 2, SPATIAL);
         for step in 0..4 {

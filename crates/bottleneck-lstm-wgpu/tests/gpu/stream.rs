@@ -1,9 +1,10 @@
 //! Streams, and what a runner says of its device.
 
-use bottleneck_lstm::BottleneckLstmConfig;
+use bottleneck_lstm::{BottleneckLstm, BottleneckLstmConfig};
 use bottleneck_lstm_wgpu::{Adapter, GpuError, WgpuRunner};
 use burn::module::Param;
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{DType, Distribution, Tensor};
+use burn_autodiff::Autodiff;
 use burn_fusion::Fusion;
 use burn_wgpu::WgpuDevice;
 
@@ -45,6 +46,65 @@ fn a_stream_is_a_sequence_of_steps() {
     assert_eq!(stream.step(first.clone()).into_data(), expected);
     stream.set_state(state.expect("two steps"));
     assert_ne!(stream.step(first).into_data(), expected);
+}
+
+/// `cell` with the weights of its pointwise convolutions rounded to `f16`.
+fn rounded(mut cell: BottleneckLstm<B>) -> BottleneckLstm<B> {
+    let round = |weights: Tensor<B, 4>| weights.cast(DType::F16).cast(DType::F32);
+    cell.bottleneck = cell.bottleneck.map(round);
+    cell.gates = cell.gates.map(round);
+    cell
+}
+
+#[test]
+fn half_weights_are_those_of_a_rounded_cell() {
+    let device = WgpuDevice::default();
+    let runner = WgpuRunner::try_new(&device).expect("an adapter");
+    let half = runner.clone().with_half_weights();
+    let grouped = BottleneckLstmConfig::tensorflow(5, 8).with_groups(4);
+    let configs = [
+        BottleneckLstmConfig::new(5, 4),
+        BottleneckLstmConfig::new(12, 20).with_gate_bias(true),
+        grouped.clone().with_output_bottleneck(true),
+        grouped.with_scale_state(true),
+    ];
+    for config in configs {
+        let cell = config.init::<B>(&device);
+        let mut found = match half.try_stream(&cell, 2, SPATIAL) {
+            Ok(stream) => stream,
+            Err(error) => {
+                assert!(
+                    !Adapter::of(&device).expect("an adapter").has_f16,
+                    "{error}"
+                );
+                assert!(matches!(error, GpuError::NoHalf { .. }));
+                return;
+            }
+        };
+        let mut expected = runner.stream(&rounded(cell.clone()), 2, SPATIAL);
+        let mut full = runner.stream(&cell, 2, SPATIAL);
+        let normal = Distribution::Normal(0.0, 1.0);
+        for _ in 0..16 {
+            let x = Tensor::random([2, config.input_channels, 6, 7], normal, &device);
+            let [found, expected, full] =
+                [&mut found, &mut expected, &mut full].map(|stream| stream.step(x.clone()));
+            assert_eq!(found.clone().into_data(), expected.into_data());
+            let largest = full.clone().abs().max().into_scalar();
+            let difference = (found - full).abs().max().into_scalar();
+            assert!(difference > 0.0 && difference < 2e-3 * largest);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "weights are F16, where their cell is f32")]
+fn half_weights_are_not_trained() {
+    type A = Autodiff<Cube>;
+    let device = Default::default();
+    let mut cell = BottleneckLstmConfig::new(5, 4).init::<A>(&device);
+    cell.gates = cell.gates.map(|weights| weights.cast(DType::F16));
+    let x = Tensor::<A, 4>::ones([2, 5, 6, 7], &device).require_grad();
+    cell.step_with(&WgpuRunner::new(), x, None);
 }
 
 #[test]
@@ -93,6 +153,20 @@ fn buffers_past_the_limit_are_an_error_before_anything_is_allocated() {
     let expected =
         format!("the input takes 20000000 bytes, and {name} binds at most 1048576 to a kernel");
     assert_eq!(error.to_string(), expected);
+    let config = cell.config();
+    assert!(runner.check(config, [1, 1], [170, 170]).is_ok());
+    let error = runner.check_training(config, [1, 1], [170, 170]);
+    let error = error.expect_err("2.3 MB of gates").to_string();
+    assert!(
+        error.starts_with("the record of the gates takes 2312000 bytes"),
+        "{error}"
+    );
+    for spatial in [[usize::MAX, 3], [1 << 20, 1 << 30]] {
+        assert!(matches!(
+            runner.check(config, [1, 1], spatial),
+            Err(GpuError::TooLarge { .. })
+        ));
+    }
 }
 
 #[test]
