@@ -20,6 +20,8 @@ pub struct Binary {
     executable: PathBuf,
     /// The folder of its package, in which it runs.
     package: PathBuf,
+    /// Which of its tests, if not all.
+    filters: Vec<String>,
 }
 
 /// What of Cargo's messages says where a test binary is.
@@ -42,6 +44,7 @@ impl Message {
         self.profile?.test.then_some(Binary {
             executable,
             package,
+            filters: Vec::new(),
         })
     }
 }
@@ -81,7 +84,12 @@ pub fn run(binaries: &[Binary]) -> Result<()> {
             } = binary.run()?;
             let mut failed = failed.lock().unwrap_or_else(|error| error.into_inner());
             let mut out = std::io::stdout().lock();
-            writeln!(out, "\n     Running {}", binary.executable.display())?;
+            let filters = binary.filters.join(" ");
+            writeln!(
+                out,
+                "\n     Running {} {filters}",
+                binary.executable.display()
+            )?;
             out.write_all(&stdout)?;
             out.write_all(&stderr)?;
             if !status.success() {
@@ -107,8 +115,25 @@ pub fn run(binaries: &[Binary]) -> Result<()> {
 }
 
 impl Binary {
+    /// Whether it was made of the file of this name.
+    pub fn is(&self, name: &str) -> bool {
+        let file = self.executable.file_name().and_then(|file| file.to_str());
+        let name = file.and_then(|file| file.strip_prefix(name));
+        name.is_some_and(|hash| hash.starts_with('-'))
+    }
+
+    /// A part of its tests, as arguments of the binary say which.
+    pub fn part(&self, filters: &[&str]) -> Self {
+        Self {
+            executable: self.executable.clone(),
+            package: self.package.clone(),
+            filters: filters.iter().map(|filter| (*filter).to_owned()).collect(),
+        }
+    }
+
     fn run(&self) -> Result<Output> {
         Command::new(&self.executable)
+            .args(&self.filters)
             .current_dir(&self.package)
             .env("CARGO_MANIFEST_DIR", &self.package)
             .output()

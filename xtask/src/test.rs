@@ -1,6 +1,6 @@
 //! The test suite.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::command::{cargo, stage, stage_of};
 use crate::{binaries, driver};
@@ -20,15 +20,21 @@ const GPU: [&str; 2] = ["--package", "bottleneck-lstm-wgpu"];
 
 /// The part of it that is run again with kernels compiled to SPIR-V rather than WGSL: every variant forward, without
 /// fusion, and PyTorch's gradients. All of it would take as long as the rest of the tests together.
-const SPIRV: [&str; 7] = [
-    "launches::",
-    "stream::",
-    "determinism::",
-    "shared_device::",
-    "tiling::",
-    "cube::plain::",
-    "cube::gradients::gradients_are_those_of_pytorch",
+const SPIRV: [&[&str]; 2] = [
+    &["cube::plain::"],
+    &[
+        "launches::",
+        "stream::",
+        "determinism::",
+        "shared_device::",
+        "tiling::",
+        "cube::gradients::gradients_are_those_of_pytorch",
+    ],
 ];
+
+/// All of it, with kernels compiled to WGSL. A driver that runs on the CPU compiles each kernel on one core, and that is
+/// most of the time: hence two processes, for two cores.
+const WGSL: [&[&str]; 2] = [&["cube::"], &["--skip", "cube::"]];
 
 /// Runs every test and documentation example that needs nothing but a CPU, and on request those that
 /// need an adapter.
@@ -42,11 +48,20 @@ pub fn run(args: &Args) -> Result<()> {
     if args.all {
         driver::install()?;
         println!("The GPU suite: about 25 minutes more, and 2 GB of disk.");
-        suite("GPU", &GPU)?;
-        let mut spirv = cargo();
-        spirv.args(["test", "--locked", "--features=vulkan", "--test=gpu"]);
-        spirv.args(GPU).arg("--").args(SPIRV);
-        stage_of("GPU, SPIR-V", &mut spirv)?;
+        let binaries = stage("GPU, build", || binaries::build(&GPU))?;
+        let (gpu, others): (Vec<_>, Vec<_>) =
+            binaries.into_iter().partition(|binary| binary.is("gpu"));
+        let parts = gpu.iter().flat_map(|gpu| WGSL.map(|part| gpu.part(part)));
+        let binaries: Vec<_> = parts.chain(others).collect();
+        stage("GPU, tests", || binaries::run(&binaries))?;
+        let spirv = [&GPU[..], &["--features=vulkan"]].concat();
+        let binaries = stage("GPU, SPIR-V, build", || binaries::build(&spirv))?;
+        let gpu = binaries.iter().filter(|binary| binary.is("gpu"));
+        let parts: Vec<_> = gpu
+            .flat_map(|gpu| SPIRV.map(|part| gpu.part(part)))
+            .collect();
+        ensure!(!parts.is_empty(), "there is no test binary `gpu`");
+        stage("GPU, SPIR-V, tests", || binaries::run(&parts))?;
         stage_of("GPU, documentation examples", &mut doc(&GPU))?;
     }
     Ok(())
