@@ -33,10 +33,10 @@ impl Machine {
 
 /// What `cargo xtask bench` was told of stock Burn's features.
 pub const OPTIONS: &str = match (cfg!(feature = "stock"), cfg!(feature = "flex-x86-v4")) {
-    (true, false) => "",
-    (true, true) => " --flex-x86-v4",
-    (false, false) => " --lean",
-    (false, true) => " --lean --flex-x86-v4",
+    (true, false) => " --burn default",
+    (true, true) => " --burn default --flex-x86-v4",
+    (false, false) => " --burn lean",
+    (false, true) => " --burn lean --flex-x86-v4",
 };
 
 const BURN: &str = "0.21.0";

@@ -10,9 +10,9 @@ pub struct Args {
     /// What to time, if not everything
     mode: Option<Mode>,
 
-    /// Stock backends without Burn's default features, which cost them their own vector kernels
+    /// Features of stock Burn's backends. Unless it is said, `lean` for `cpu` and `default` for all else
     #[arg(long)]
-    lean: bool,
+    burn: Option<Features>,
 
     /// Stock Flex with the AVX-512 kernels of its matrix products, which its default leaves out
     #[arg(long)]
@@ -31,12 +31,24 @@ enum Mode {
     Wgpu,
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Features {
+    /// What a user gets who says nothing: NdArray with vector kernels of its own
+    Default,
+    /// No default features: what the floors of `cpu` were set against
+    Lean,
+}
+
 /// Builds and runs the bench with optimisations.
 pub fn run(args: &Args) -> Result<()> {
     let mut bench = cargo();
     bench.env("RAYON_NUM_THREADS", "1");
     bench.args(["run", "--release", "--locked", "--package", "benches"]);
-    bench.args(["--features", if args.lean { "bench" } else { "stock" }]);
+    let lean = match (args.burn, args.mode) {
+        (Some(features), _) => features == Features::Lean,
+        (None, mode) => matches!(mode, Some(Mode::Cpu)),
+    };
+    bench.args(["--features", if lean { "bench" } else { "stock" }]);
     if args.flex_x86_v4 {
         bench.args(["--features", "flex-x86-v4"]);
     }
