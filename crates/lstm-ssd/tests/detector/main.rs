@@ -1,0 +1,10 @@
+//! The detector against numbers that others worked out: pycocotools, NumPy, and the interpreter that
+//! the published weights came with.
+
+mod average_precision;
+mod losses;
+mod lstm_ssd;
+mod mobilenet_v1;
+mod mobilenet_v2;
+mod shared;
+mod weights;
