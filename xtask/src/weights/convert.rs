@@ -35,10 +35,14 @@ pub fn to_safetensors(network: &Network) -> Result<Vec<u8>> {
         tensors.push((format!("{name}.weight"), Stored(Cow::Owned(weight))));
         tensors.push((format!("{name}.bias"), Stored(Cow::Borrowed(bias))));
     }
-    // One key, since several would be written in an order of chance, and no hash could be told.
+    Ok(safetensors::serialize(tensors, Some(about()))?)
+}
+
+/// Where the weights are from. One key, since several would be written in an order of chance, and
+/// no hash could be told.
+pub fn about() -> HashMap<String, String> {
     let about = format!("npm {}, Apache-2.0", super::package::NAME);
-    let about = HashMap::from([("source".to_owned(), about)]);
-    Ok(safetensors::serialize(tensors, Some(about))?)
+    HashMap::from([("source".to_owned(), about)])
 }
 
 /// The names of the convolutions, in the order in which the file runs them.

@@ -20,7 +20,7 @@ const MEMBER: &str = "package/objectron_solution_packed_assets.data";
 const NETWORK: &str = "d0a5255bf8c4f5a0bc4240741a76c41d5e939f7655078f945f50ab53a9375da6";
 
 /// SHA-256 of the file that is written.
-const WEIGHTS: &str = "";
+const WEIGHTS: &str = "06076515e3cda82fade71da37734341a488b294434c145ef863449efef94d139";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -104,6 +104,19 @@ mod tests {
         let expected = format!("the network: expected SHA-256 {NETWORK}, found {abc}");
         assert_eq!(error.to_string(), expected);
         verify("it", b"abc", abc).unwrap();
+    }
+
+    #[test]
+    fn the_hash_is_of_the_tensors_that_developers_are_handed() {
+        let shared = root().join("../shared/data");
+        if !shared.is_dir() {
+            eprintln!("skipped: {} is not there", shared.display());
+            return;
+        }
+        let file = fs::read(shared.join("ssd_mobilenet_v2/ssd_mobilenet_v2.safetensors")).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+        let weights = safetensors::serialize(tensors.tensors(), Some(convert::about())).unwrap();
+        verify("the weights", &weights, WEIGHTS).unwrap();
     }
 
     #[test]
