@@ -72,7 +72,7 @@ mod tests {
             w: 0.2,
         };
         let code = BoxCoder::default().encode(object, PRIOR);
-        let expected = [5.0, -2.5, 3.465_735_9, -3.465_735_9];
+        let expected = [5.0, -2.5, 3.465_736, -3.465_736];
         for (found, expected) in code.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-5, "{code:?}");
         }

@@ -101,9 +101,9 @@ impl LstmSsdConfig {
     pub fn layers(&self) -> Vec<Layer> {
         let mut layers = self.backbone().layers();
         let maps = self.maps();
-        for index in 0..EXTRAS.len() {
+        let before = maps.iter().copied().take(EXTRAS.len());
+        for (index, (input, map)) in before.enumerate() {
             let name = |part| format!("extras.{index}.{part}");
-            let (input, map) = maps[index];
             let output = self.map_channels(index + 1);
             let narrow = (output / 2).max(1);
             layers.push(Layer::pointwise(name("reduce"), [input, narrow], map));

@@ -231,16 +231,13 @@ fn samples(track: &Track) -> Result<Samples, VideoFault> {
         let expected = "a size for each frame";
         return Err(VideoFault::malformed("the box stsz", expected, found));
     }
-    Ok(Samples {
-        chunks: chunks.offsets.to_vec(),
-        runs: runs
-            .samples
-            .iter()
-            .map(|run| [run.first_chunk, run.samples_per_chunk])
+    let runs = runs.samples.iter();
+    Ok(Samples::new(
+        chunks.offsets.to_vec(),
+        runs.map(|run| [run.first_chunk, run.samples_per_chunk])
             .collect(),
-        sizes: sizes.sample_sizes.to_vec(),
-        ..Samples::default()
-    })
+        sizes.sample_sizes.to_vec(),
+    ))
 }
 
 fn picture_of(decoded: &DecodedYUV<'_>) -> Result<Picture, VideoFault> {

@@ -4,14 +4,14 @@ use super::VideoFault;
 
 /// The tables of a track. Frames lie in chunks, one after the other; runs of chunks have the same
 /// number of frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Samples {
     /// Where each chunk begins.
-    pub chunks: Vec<u64>,
+    chunks: Vec<u64>,
     /// The first chunk of each run, from 1, and the frames in each of its chunks.
-    pub runs: Vec<[u32; 2]>,
+    runs: Vec<[u32; 2]>,
     /// The size of each frame.
-    pub sizes: Vec<u32>,
+    sizes: Vec<u32>,
     /// How far the walk has come: frame, chunk, frame within the chunk, and where that one lies.
     frame: usize,
     chunk: usize,
@@ -20,6 +20,18 @@ pub(super) struct Samples {
 }
 
 impl Samples {
+    pub fn new(chunks: Vec<u64>, runs: Vec<[u32; 2]>, sizes: Vec<u32>) -> Self {
+        Self {
+            chunks,
+            runs,
+            sizes,
+            frame: 0,
+            chunk: 0,
+            within: 0,
+            offset: 0,
+        }
+    }
+
     /// Place and size of the next frame, none at the end.
     pub fn next(&mut self) -> Result<Option<(u64, usize)>, VideoFault> {
         let Some(size) = self.sizes.get(self.frame).copied() else {
@@ -80,23 +92,19 @@ mod tests {
 
     #[test]
     fn frames_lie_end_to_end_in_chunks() {
-        let samples = Samples {
-            chunks: vec![1000, 2000, 3000],
-            runs: vec![[1, 2], [3, 1]],
-            sizes: vec![10, 20, 30, 40, 50],
-            ..Samples::default()
-        };
+        let samples = Samples::new(
+            vec![1000, 2000, 3000],
+            vec![[1, 2], [3, 1]],
+            vec![10, 20, 30, 40, 50],
+        );
         let expected = [(1000, 10), (1010, 20), (2000, 30), (2030, 40), (3000, 50)];
         assert_eq!(walk(samples).unwrap(), expected);
     }
 
     #[test]
     fn contradictory_tables_are_errors() {
-        let samples = |chunks: &[u64], runs: &[[u32; 2]]| Samples {
-            chunks: chunks.to_vec(),
-            runs: runs.to_vec(),
-            sizes: vec![1; 5],
-            ..Samples::default()
+        let samples = |chunks: &[u64], runs: &[[u32; 2]]| {
+            Samples::new(chunks.to_vec(), runs.to_vec(), vec![1; 5])
         };
         for damaged in [
             samples(&[0], &[[1, 4]]),
