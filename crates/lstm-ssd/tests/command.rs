@@ -4,7 +4,7 @@
 mod shared;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use lstm_ssd::network::MobileNetV2SsdConfig;
 use safetensors::Dtype;
@@ -142,6 +142,19 @@ fn every_other_frame_is_every_other_frame() {
         "0.6",
     ];
     assert_eq!(fail(&none).0, "frame,label,score,x,y,width,height\n");
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, video) = (weights(folder.path()), video(folder.path()));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lstm-ssd"))
+        .args(["detect", &video, "--weights", &weights])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

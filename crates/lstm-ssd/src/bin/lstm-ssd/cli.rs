@@ -20,17 +20,20 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List what is seen in a video
+    ///
+    /// Prints comma-separated values with a header: frame,label,score,x,y,width,height. Frames count from 1;
+    /// x and y are a box's upper left corner, in pixels of the video.
     Detect(Detect),
     /// Compare what is seen in a video with what is there
+    ///
+    /// Prints the average precision: the area under the curve of precision over recall, where a detection
+    /// has to overlap its object by a half (AP50), and the mean over ten overlaps from 0.5 to 0.95.
     Evaluate(Evaluate),
     /// Say what a file of weights holds
     Info(Info),
 }
 
-/// List what is seen in a video.
-///
-/// Prints comma-separated values with a header: frame,label,score,x,y,width,height. Frames count from 1;
-/// x and y are a box's upper left corner, in pixels of the video.
+/// What `detect` is told.
 #[derive(Debug, Args)]
 pub struct Detect {
     #[command(flatten)]
@@ -45,10 +48,7 @@ pub struct Detect {
     pub render: Option<PathBuf>,
 }
 
-/// Compare what is seen in a video with what is there.
-///
-/// Prints the average precision: the area under the curve of precision over recall, where a detection
-/// has to overlap its object by a half (AP50), and the mean over ten overlaps from 0.5 to 0.95.
+/// What `evaluate` is told.
 #[derive(Debug, Args)]
 pub struct Evaluate {
     #[command(flatten)]

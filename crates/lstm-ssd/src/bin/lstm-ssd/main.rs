@@ -27,11 +27,18 @@ fn main() -> ExitCode {
             eprintln!("Stopped. What was computed so far is kept.");
             ExitCode::from(INTERRUPTED)
         }
+        // As `head` does when it has enough: no failure.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn run(cli: &Cli) -> Result<Ended> {
