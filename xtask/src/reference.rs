@@ -1,4 +1,4 @@
-//! Reference data, made by PyTorch, NumPy and pycocotools: on demand, never in CI.
+//! Reference data, made by PyTorch, NumPy, OpenCV and pycocotools: on demand, never in CI.
 
 use anyhow::Result;
 
@@ -32,6 +32,7 @@ pub fn run() -> Result<()> {
         ("cells.py", "crates/parity/fixtures"),
         ("checkpoints.py", "crates/bottleneck-lstm/tests/fixtures"),
         ("detection.py", "crates/lstm-ssd/tests/fixtures"),
+        ("resize.py", "crates/lstm-ssd/tests/fixtures"),
     ] {
         stage_of(
             script,

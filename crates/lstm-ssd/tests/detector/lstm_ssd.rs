@@ -1,9 +1,10 @@
 //! The paper's detector with its memories.
 
 use bottleneck_lstm::Reference;
+use bottleneck_lstm_ndarray::CpuRunner;
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Distribution, Tensor, Tolerance};
 use burn_flex::Flex;
 use lstm_ssd::network::{LstmSsdConfig, MAPS, NetworkError, Normalization};
 
@@ -67,6 +68,23 @@ fn a_memory_remembers_and_a_new_video_does_not() {
     assert_eq!(data(&alone.logits), data(&again.logits));
     let change = (after.logits - alone.logits).abs().max().into_scalar();
     assert!(change > 1e-6, "a frame before has no influence: {change}");
+}
+
+#[test]
+fn the_fused_runner_gives_the_same() {
+    let network = config(MAPS).init::<Flex>(&Default::default());
+    let (mut plain, mut fused) = (None, None);
+    for _ in 0..3 {
+        let frame = frame();
+        let (a, state) = network.step_with(&Reference, frame.clone(), plain);
+        plain = Some(state);
+        let (b, state) = network.step_with(&CpuRunner::new(), frame, fused);
+        fused = Some(state);
+        let tolerance = Tolerance::<f32>::absolute(1e-4);
+        for (a, b) in [(a.boxes, b.boxes), (a.logits, b.logits)] {
+            a.to_data().assert_approx_eq(&b.to_data(), tolerance);
+        }
+    }
 }
 
 #[test]

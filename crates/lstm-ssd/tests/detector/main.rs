@@ -1,4 +1,4 @@
-//! The detector against numbers that others worked out: pycocotools, NumPy, and the interpreter that
+//! The detector against numbers that others worked out: pycocotools, NumPy, OpenCV, and the interpreter that
 //! the published weights came with.
 
 mod average_precision;
@@ -6,5 +6,6 @@ mod losses;
 mod lstm_ssd;
 mod mobilenet_v1;
 mod mobilenet_v2;
+mod picture;
 mod shared;
 mod weights;
