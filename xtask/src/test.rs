@@ -12,11 +12,23 @@ pub struct Args {
     all: bool,
 }
 
-/// All that needs nothing but a CPU.
-const CPU: [&str; 3] = ["--workspace", "--exclude", "bottleneck-lstm-wgpu"];
+/// All that needs nothing but a CPU. Without default features the video demo has no window and no GPU; no other
+/// package has any.
+const CPU: [&str; 4] = [
+    "--workspace",
+    "--exclude",
+    "bottleneck-lstm-wgpu",
+    "--no-default-features",
+];
 
-/// What needs an adapter.
-const GPU: [&str; 2] = ["--package", "bottleneck-lstm-wgpu"];
+/// What needs an adapter. Always both together: the demo's window has wgpu, and all that is built on it, with more
+/// features than the runner needs.
+const GPU: [&str; 4] = [
+    "--package",
+    "bottleneck-lstm-wgpu",
+    "--package",
+    "video-demo",
+];
 
 /// The part of it that is run again with kernels compiled to SPIR-V rather than WGSL: every variant forward, without
 /// fusion, and PyTorch's gradients. All of it would take as long as the rest of the tests together.
@@ -41,10 +53,12 @@ pub fn run(args: &Args) -> Result<()> {
     stage_of("documentation examples", &mut doc(&CPU))?;
     if args.all {
         driver::install()?;
+        driver::install_screen()?;
         println!("The GPU suite: about 25 minutes more, and 2 GB of disk.");
         suite("GPU", &GPU)?;
         let mut spirv = cargo();
-        spirv.args(["test", "--locked", "--features=vulkan", "--test=gpu"]);
+        let features = "--features=bottleneck-lstm-wgpu/vulkan";
+        spirv.args(["test", "--locked", features, "--test=gpu"]);
         spirv.args(GPU).arg("--").args(SPIRV);
         stage_of("GPU, SPIR-V", &mut spirv)?;
         stage_of("GPU, documentation examples", &mut doc(&GPU))?;
