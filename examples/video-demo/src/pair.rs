@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use bottleneck_lstm::{BottleneckLstmState, CellRunner};
-use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -219,7 +218,7 @@ where
             });
             NetworkCard {
                 name: layer.name().to_owned(),
-                parameters: one.network.num_params() as u64,
+                parameters: network::parameters(layer) as u64,
                 macs: network::macs(layer),
                 channels,
             }

@@ -94,7 +94,8 @@ impl Stage {
         time: f64,
         wanted: bool,
     ) -> Result<Option<Canvas>, PaintError> {
-        let points = self.size.map(|side| side as f32 / self.scale);
+        let scale = self.scale * self.ctx.zoom_factor();
+        let points = self.size.map(|side| side as f32 / scale);
         let mut input = RawInput {
             screen_rect: Some(Rect::from_min_max(Pos2::ZERO, pos2(points[0], points[1]))),
             time: Some(time),

@@ -93,6 +93,7 @@ impl App {
             .on_hover_text(cpu);
         switch |= cpu.clicked() && on_gpu;
         ui.spacing_mut().item_spacing.x = 8.0;
+        ui.add_space(8.0);
         if switch {
             self.act(Action::Compute);
         }

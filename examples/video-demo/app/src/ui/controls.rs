@@ -14,10 +14,12 @@ impl App {
             Frame::new()
                 .inner_margin(Margin::symmetric(16, 10))
                 .show(ui, |ui| {
+                    ui.spacing_mut().item_spacing.y = 4.0;
+                    ui.spacing_mut().interact_size.y = 20.0;
                     self.show_damages(ui, palette);
-                    ui.add_space(12.0);
+                    ui.add_space(10.0);
                     self.show_memory(ui, palette);
-                    ui.add_space(12.0);
+                    ui.add_space(10.0);
                     self.show_figures(ui, palette);
                 });
         });

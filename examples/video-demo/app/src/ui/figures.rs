@@ -13,8 +13,8 @@ impl App {
             return;
         };
         let device = match description.compute {
-            Compute::Cpu => "ms on the CPU",
-            Compute::Gpu => "ms on the GPU",
+            Compute::Cpu => "in ms, on the CPU",
+            Compute::Gpu => "in ms, on the GPU",
         };
         heading(ui, "A frame", device, palette);
         self.show_times(ui, palette);
@@ -28,7 +28,7 @@ impl App {
                     |text: &str| RichText::new(text).font(medium(12.0)).color(palette.muted);
                 ui.label(muted(""));
                 ui.label(muted("parameters"));
-                ui.label(muted("MMAC a frame"));
+                ui.label(muted("MMAC"));
                 ui.end_row();
                 for (index, network) in description.networks.iter().enumerate() {
                     let name = RichText::new(&network.name).color(palette.network(index));

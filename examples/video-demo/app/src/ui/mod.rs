@@ -20,12 +20,16 @@ use theme::Palette;
 /// Width of the controls, in points.
 const CONTROLS: f32 = 292.0;
 
+/// Where a screen begins to be large, in points.
+const LARGE: [f32; 2] = [1600.0, 900.0];
+
 /// What drawing keeps from one picture to the next.
 #[derive(Default)]
 pub(crate) struct Drawn {
     /// Whether egui has our fonts.
     ready: bool,
     appearance: Option<Appearance>,
+    zoom: Option<f32>,
     full_screen: Option<bool>,
     is_full_screen: bool,
     frame: Option<view::FrameTexture>,
@@ -105,6 +109,14 @@ impl App {
                 Appearance::Dark => egui::Theme::Dark,
                 Appearance::Light => egui::Theme::Light,
             });
+        }
+        // On a large screen everything is larger. Control with Plus and Minus still zooms from there.
+        let size = ctx.content_rect().size() * ctx.zoom_factor();
+        let zoom = (size.x / LARGE[0]).min(size.y / LARGE[1]);
+        let zoom = ((zoom * 4.0).floor() / 4.0).clamp(1.0, 2.5);
+        if self.drawn.zoom != Some(zoom) {
+            self.drawn.zoom = Some(zoom);
+            ctx.set_zoom_factor(zoom);
         }
         if let Some(full) = self.drawn.full_screen.take() {
             ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(full));

@@ -15,6 +15,9 @@ use crate::score::History;
 /// Height of the timeline, in points.
 pub(super) const HEIGHT: f32 = 132.0;
 
+/// Frames that it has room for at least.
+const FEW: usize = 75;
+
 /// Width of the numbers at its left, and height of the words above.
 const AXIS: f32 = 30.0;
 const LEGEND: f32 = 20.0;
@@ -64,35 +67,31 @@ impl App {
         );
         let mut right = area.right();
         let count = self.description.as_ref().map_or(0, |d| d.networks.len());
-        let lines = (0..count).rev().flat_map(|index| {
-            let name = self.network_name(index);
+        for index in (0..count).rev() {
             let color = palette.network(index);
-            [
-                (format!("{name}, damaged frames"), color, true),
-                (format!("{name}, clean frames"), color, false),
-            ]
-        });
-        for (text, color, solid) in lines {
-            let text = painter.layout_no_wrap(text, medium(12.0), palette.muted);
-            let left = right - text.size().x - 30.0;
-            if left < title.right() + 16.0 {
-                break;
+            for (word, solid) in [("clean", false), ("damaged", true)] {
+                let text = painter.layout_no_wrap(word.to_owned(), medium(12.0), palette.muted);
+                let left = right - text.size().x;
+                painter.galley(pos2(left, y - text.size().y / 2.0), text, palette.muted);
+                let line = [pos2(left - 28.0, y), pos2(left - 6.0, y)];
+                draw_line(painter, line.to_vec(), color, solid);
+                right = left - 40.0;
             }
-            let line = [pos2(left, y), pos2(left + 22.0, y)];
-            draw_line(painter, line.to_vec(), color, solid);
-            painter.galley(
-                pos2(left + 28.0, y - text.size().y / 2.0),
-                text,
-                palette.muted,
-            );
-            right = left - 16.0;
+            let name = self.network_name(index).to_owned();
+            let text = painter.layout_no_wrap(name, medium(12.0), color);
+            let left = right + 4.0 - text.size().x;
+            if left > title.right() + 12.0 {
+                painter.galley(pos2(left, y - text.size().y / 2.0), text, color);
+            }
+            right = left - 22.0;
         }
     }
 
     fn show_history(&self, painter: &Painter, palette: &Palette, plot: Rect) {
-        let step = plot.width() / History::LENGTH as f32;
+        // It fills up from the left, gets denser until it is full, and scrolls from then on.
         let count = self.history.points().len();
-        let x = |index: usize| plot.right() - (count - index) as f32 * step;
+        let step = plot.width() / count.max(FEW) as f32;
+        let x = |index: usize| plot.left() + index as f32 * step;
         for (index, point) in self.history.points().enumerate() {
             let column = Rect::from_x_y_ranges(x(index)..=x(index) + step, plot.y_range());
             if point.damaged {

@@ -140,6 +140,8 @@ impl App {
     fn show_header(&self, ui: &Ui, palette: &Palette, rect: Rect, index: usize) {
         let painter = ui.painter();
         let color = palette.network(index);
+        // Where it is narrow, words are smaller.
+        let unit = (rect.width() / 430.0).clamp(0.78, 1.0);
         let middle = rect.top() + 18.0;
         painter.circle_filled(pos2(rect.left() + 6.0, middle), 5.0, color);
         let name = pos2(rect.left() + 20.0, middle);
@@ -147,7 +149,7 @@ impl App {
             name,
             Align2::LEFT_CENTER,
             self.network_name(index),
-            bold(17.0),
+            bold(17.0 * unit),
             palette.text,
         );
         let scores = self.history.f1().get(index).copied().unwrap_or_default();
@@ -161,19 +163,19 @@ impl App {
                 pos2(right, middle),
                 Align2::RIGHT_CENTER,
                 value,
-                bold(19.0),
+                bold(19.0 * unit),
                 palette.text,
             );
             let label = painter.text(
                 pos2(number.left() - 6.0, middle + 1.0),
                 Align2::RIGHT_CENTER,
                 kind,
-                medium(12.5),
+                medium(12.5 * unit),
                 color,
             );
-            right = label.left() - 14.0;
+            right = label.left() - 14.0 * unit;
         }
-        if right - rect.left() > 190.0 {
+        if right - rect.left() > 200.0 {
             painter.text(
                 pos2(right + 6.0, middle + 1.0),
                 Align2::RIGHT_CENTER,
