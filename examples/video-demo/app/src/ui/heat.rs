@@ -88,7 +88,7 @@ fn color(value: f32) -> Color32 {
     let share = at - below as f32;
     let [red, green, blue] =
         std::array::from_fn(|c| STOPS[below][c] + (STOPS[below + 1][c] - STOPS[below][c]) * share);
-    let alpha = 255.0 * COVER * value.sqrt();
+    let alpha = 255.0 * COVER * value;
     Color32::from_rgba_unmultiplied(red as u8, green as u8, blue as u8, alpha as u8)
 }
 
