@@ -12,11 +12,23 @@ pub struct Args {
     all: bool,
 }
 
-/// All that needs nothing but a CPU.
-const CPU: [&str; 3] = ["--workspace", "--exclude", "bottleneck-lstm-wgpu"];
+/// All that needs nothing but a CPU. Without default features the video demo has no window and no GPU; no other
+/// package has any.
+const CPU: [&str; 4] = [
+    "--workspace",
+    "--exclude",
+    "bottleneck-lstm-wgpu",
+    "--no-default-features",
+];
 
-/// What needs an adapter.
-const GPU: [&str; 2] = ["--package", "bottleneck-lstm-wgpu"];
+/// What needs an adapter. Always both together: the demo's window has wgpu, and all that is built on it, with more
+/// features than the runner needs.
+const GPU: [&str; 4] = [
+    "--package",
+    "bottleneck-lstm-wgpu",
+    "--package",
+    "video-demo",
+];
 
 /// The part of it that is run again with kernels compiled to SPIR-V rather than WGSL: every variant forward, without
 /// fusion, and PyTorch's gradients. All of it would take as long as the rest of the tests together.
@@ -47,6 +59,7 @@ pub fn run(args: &Args) -> Result<()> {
     stage_of("documentation examples", &mut doc(&CPU))?;
     if args.all {
         driver::install()?;
+        driver::install_screen()?;
         println!("The GPU suite: about 25 minutes more, and 2 GB of disk.");
         let binaries = stage("GPU, build", || binaries::build(&GPU))?;
         let (gpu, others): (Vec<_>, Vec<_>) =
@@ -54,7 +67,7 @@ pub fn run(args: &Args) -> Result<()> {
         let parts = gpu.iter().flat_map(|gpu| WGSL.map(|part| gpu.part(part)));
         let binaries: Vec<_> = parts.chain(others).collect();
         stage("GPU, tests", || binaries::run(&binaries))?;
-        let spirv = [&GPU[..], &["--features=vulkan"]].concat();
+        let spirv = [&GPU[..], &["--features=bottleneck-lstm-wgpu/vulkan"]].concat();
         let binaries = stage("GPU, SPIR-V, build", || binaries::build(&spirv))?;
         let gpu = binaries.iter().filter(|binary| binary.is("gpu"));
         let parts: Vec<_> = gpu
