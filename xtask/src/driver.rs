@@ -1,4 +1,4 @@
-//! A Vulkan driver and an X server, where the machine has none.
+//! A Vulkan driver, where the machine has none.
 
 use std::path::Path;
 
@@ -28,25 +28,4 @@ pub fn install() -> Result<()> {
     stage_of("driver lists", command("apt-get").arg("update"))?;
     let packages = ["install", "--yes", "mesa-vulkan-drivers", "libvulkan1"];
     stage_of("driver", command("apt-get").args(packages))
-}
-
-/// Installs an X server that needs no screen, and the libraries that a window loads, on a Debian without one.
-pub fn install_screen() -> Result<()> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let there = std::env::split_paths(&folders).any(|folder| folder.join("Xvfb").exists());
-    if !cfg!(target_os = "linux") || there {
-        return Ok(());
-    }
-    println!("There is no Xvfb; installing it, for the demo's window.");
-    stage_of("lists of packages", command("apt-get").arg("update"))?;
-    let packages = [
-        "install",
-        "--yes",
-        "xvfb",
-        "libx11-xcb1",
-        "libxcursor1",
-        "libxi6",
-        "libxkbcommon-x11-0",
-    ];
-    stage_of("screen", command("apt-get").args(packages))
 }
