@@ -23,6 +23,7 @@ pub mod raster;
 pub mod sidecar;
 pub mod source;
 pub mod stage;
+mod texture;
 pub mod weights;
 #[cfg(feature = "window")]
 pub mod window;

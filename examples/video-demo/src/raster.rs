@@ -7,10 +7,9 @@
 use std::collections::HashMap;
 
 use egui::epaint::{ImageDelta, Primitive, Vertex};
-use egui::{
-    ClippedPrimitive, Color32, ImageData, Mesh, TextureFilter, TextureId, TextureOptions,
-    TexturesDelta,
-};
+use egui::{ClippedPrimitive, Color32, Mesh, TextureId, TexturesDelta};
+
+use crate::texture::{Texture, over, tinted};
 
 /// Parts of a pixel.
 const PARTS: f32 = 256.0;
@@ -20,12 +19,6 @@ pub struct Raster {
     size: [usize; 2],
     pixels: Vec<Color32>,
     textures: HashMap<TextureId, Texture>,
-}
-
-struct Texture {
-    size: [usize; 2],
-    pixels: Vec<Color32>,
-    options: TextureOptions,
 }
 
 impl Raster {
@@ -63,25 +56,11 @@ impl Raster {
     }
 
     fn set_texture(&mut self, id: TextureId, delta: &ImageDelta) {
-        let ImageData::Color(image) = &delta.image;
-        let Some([x, y]) = delta.pos else {
-            let texture = Texture {
-                size: image.size,
-                pixels: image.pixels.clone(),
-                options: delta.options,
-            };
-            self.textures.insert(id, texture);
-            return;
-        };
-        let Some(texture) = self.textures.get_mut(&id) else {
-            return;
-        };
-        let [width, height] = image.size;
-        let rows = image.pixels.chunks_exact(width.max(1)).take(height);
-        for (row, pixels) in rows.enumerate() {
-            let start = (y + row) * texture.size[0] + x;
-            if let Some(to) = texture.pixels.get_mut(start..start + width) {
-                to.copy_from_slice(pixels);
+        match (delta.pos, self.textures.get_mut(&id)) {
+            (Some(corner), Some(texture)) => texture.set_part(corner, delta),
+            (Some(_), None) => {}
+            (None, _) => {
+                self.textures.insert(id, Texture::new(delta));
             }
         }
     }
@@ -246,16 +225,17 @@ impl Triangle {
         }
     }
 
+    /// The colour of its corners, if they share one.
+    fn tint(&self) -> Option<Color32> {
+        let [a, b, c] = &self.vertices;
+        (a.color == b.color && a.color == c.color).then_some(a.color)
+    }
+
     /// The colour of all of it, if it has only one.
     fn constant(&self, texture: &Texture) -> Option<Color32> {
         let [a, b, c] = &self.vertices;
-        let same = a.color == b.color && a.color == c.color && a.uv == b.uv && a.uv == c.uv;
-        same.then(|| {
-            modulate(
-                a.color.to_array().map(f32::from),
-                texture.sample([a.uv.x, a.uv.y]),
-            )
-        })
+        let tint = self.tint().filter(|_| a.uv == b.uv && a.uv == c.uv)?;
+        Some(tinted(texture.sample([a.uv.x, a.uv.y]), tint))
     }
 
     fn draw_span(
@@ -270,86 +250,49 @@ impl Triangle {
         let area = self.area as f32;
         let weights = sides.map(|side| side.at(x, y) as f32 / area);
         let steps = sides.map(|side| (side.per_x * PARTS as i64) as f32 / area);
-        let values = self.vertices.each_ref().map(|vertex| {
-            let [r, g, b, a] = vertex.color.to_array().map(f32::from);
-            [r, g, b, a, vertex.uv.x, vertex.uv.y]
-        });
-        let mix = |by: [f32; 3]| -> [f32; 6] {
-            std::array::from_fn(|i| {
-                by[0] * values[0][i] + by[1] * values[1][i] + by[2] * values[2][i]
-            })
+        let uvs = self
+            .vertices
+            .each_ref()
+            .map(|vertex| [vertex.uv.x, vertex.uv.y]);
+        let (uv, uv_step) = (mix(weights, uvs), mix(steps, uvs));
+        let uv_at = |index: usize| -> [f32; 2] {
+            std::array::from_fn(|i| uv[i] + uv_step[i] * index as f32)
         };
-        let (start, step) = (mix(weights), mix(steps));
-        for (index, pixel) in span.iter_mut().enumerate() {
-            let [r, g, b, a, u, v]: [f32; 6] =
-                std::array::from_fn(|i| start[i] + step[i] * index as f32);
-            let color = modulate([r, g, b, a], texture.sample([u, v]));
-            *pixel = over(color, *pixel);
-        }
-    }
-}
-
-/// A vertex colour, from 0 to 255, times a texel.
-fn modulate(color: [f32; 4], texel: [f32; 4]) -> Color32 {
-    let [r, g, b, a] =
-        std::array::from_fn(|i| (color[i] * texel[i] / 255.0 + 0.5).clamp(0.0, 255.0) as u8);
-    Color32::from_rgba_premultiplied(r, g, b, a)
-}
-
-/// A premultiplied colour over an opaque one.
-fn over(color: Color32, below: Color32) -> Color32 {
-    let through = 255 - u32::from(color.a());
-    let mix = |new: u8, old: u8| {
-        let old = (u32::from(old) * through + 127) / 255;
-        (u32::from(new) + old).min(255) as u8
-    };
-    Color32::from_rgb(
-        mix(color.r(), below.r()),
-        mix(color.g(), below.g()),
-        mix(color.b(), below.b()),
-    )
-}
-
-impl Texture {
-    /// The texel at `[u, v]`, from 0 to 1, as numbers from 0 to 255.
-    fn sample(&self, [u, v]: [f32; 2]) -> [f32; 4] {
-        let (x, y) = (u * self.size[0] as f32, v * self.size[1] as f32);
-        match self.options.magnification {
-            TextureFilter::Nearest => self.texel(x.floor() as i64, y.floor() as i64),
-            TextureFilter::Linear => {
-                let (x, y) = (x - 0.5, y - 0.5);
-                let (left, top) = (x.floor(), y.floor());
-                let (right, lower) = (x - left, y - top);
-                let (left, top) = (left as i64, top as i64);
-                // Letters lie on whole pixels.
-                if right.abs() < 1e-3 && lower.abs() < 1e-3 {
-                    return self.texel(left, top);
+        // Pictures and letters have one colour, which saves most of the work.
+        if let Some(tint) = self.tint() {
+            for (index, pixel) in span.iter_mut().enumerate() {
+                let texel = texture.sample(uv_at(index));
+                if texel != Color32::TRANSPARENT {
+                    *pixel = over(tinted(texel, tint), *pixel);
                 }
-                let blend = |a: [f32; 4], b: [f32; 4], share: f32| -> [f32; 4] {
-                    std::array::from_fn(|i| a[i] + (b[i] - a[i]) * share)
-                };
-                let above = blend(self.texel(left, top), self.texel(left + 1, top), right);
-                let below = blend(
-                    self.texel(left, top + 1),
-                    self.texel(left + 1, top + 1),
-                    right,
-                );
-                blend(above, below, lower)
             }
+            return;
+        }
+        let colors = self
+            .vertices
+            .each_ref()
+            .map(|vertex| vertex.color.to_array().map(f32::from));
+        let (color, color_step) = (mix(weights, colors), mix(steps, colors));
+        for (index, pixel) in span.iter_mut().enumerate() {
+            let [r, g, b, a] = std::array::from_fn(|i| {
+                (color[i] + color_step[i] * index as f32 + 0.5).clamp(0.0, 255.0) as u8
+            });
+            let color = Color32::from_rgba_premultiplied(r, g, b, a);
+            *pixel = over(tinted(texture.sample(uv_at(index)), color), *pixel);
         }
     }
+}
 
-    fn texel(&self, x: i64, y: i64) -> [f32; 4] {
-        let x = x.clamp(0, self.size[0] as i64 - 1) as usize;
-        let y = y.clamp(0, self.size[1] as i64 - 1) as usize;
-        let color = self.pixels.get(y * self.size[0] + x).copied();
-        color.unwrap_or_default().to_array().map(f32::from)
-    }
+/// A sum of what three corners have, by their weights.
+fn mix<const N: usize>(weights: [f32; 3], corners: [[f32; N]; 3]) -> [f32; N] {
+    std::array::from_fn(|i| {
+        weights[0] * corners[0][i] + weights[1] * corners[1][i] + weights[2] * corners[2][i]
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use egui::{Pos2, Rect, pos2};
+    use egui::{Pos2, Rect, TextureOptions, pos2};
 
     use super::*;
 

@@ -3,8 +3,8 @@
 use ab_glyph::{Font, FontRef, ScaleFont, point};
 use thiserror::Error;
 use tiny_skia::{
-    FillRule, IntSize, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke,
-    StrokeDash, Transform,
+    FillRule, IntSize, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, PremultipliedColorU8,
+    Rect, Stroke, StrokeDash, Transform,
 };
 
 use crate::frame::{Frame, SIDE};
@@ -91,7 +91,10 @@ impl Canvas {
     ) -> Result<Self, PictureError> {
         let mut canvas = Self::new(width, height, [0; 3])?;
         for (pixel, color) in canvas.pixmap.pixels_mut().iter_mut().zip(colors) {
-            *pixel = opaque(color).premultiply().to_color_u8();
+            let [red, green, blue] = color;
+            if let Some(color) = PremultipliedColorU8::from_rgba(red, green, blue, 255) {
+                *pixel = color;
+            }
         }
         Ok(canvas)
     }
