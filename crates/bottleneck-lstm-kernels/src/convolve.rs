@@ -45,6 +45,7 @@ impl Kernel for ConvolveInput<'_> {
     fn run<L: Lanes>(self, l: L) {
         let (area, width) = (self.map.area(), self.map.width);
         let (positions, taps) = (self.positions(), self.map.kernel * self.map.kernel);
+        let size = self.xs.len() / self.frames;
         let reach = self.map.reach(&self.rows);
         let gathered = &mut self.gathered[..reach.len() * width];
         let outs = self
@@ -54,7 +55,7 @@ impl Kernel for ConvolveInput<'_> {
             let kernels = &self.kernels[octet * self.groups * taps..][..self.groups * taps];
             for frame in 0..self.frames {
                 let plane = |octet, frame| {
-                    let x = &self.xs[frame * (self.xs.len() / self.frames)..];
+                    let x = &self.xs[frame * size..][..size];
                     x.get(octet * LANES * area..).unwrap_or_default()
                 };
                 // Eight places of a page, as they are read, are more than the hardware foresees.

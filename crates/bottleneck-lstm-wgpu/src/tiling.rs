@@ -65,7 +65,7 @@ pub(crate) struct Threads {
 
 /// What is written out for a thread at most, and how much longer than a run it takes to compile, as far as that
 /// counts: a kernel for a tiny map is not worth seconds of it.
-const UNROLLED: usize = 1800;
+const UNROLLED: usize = 2250;
 const COMPILE: usize = 128;
 
 impl Threads {
@@ -81,7 +81,7 @@ impl Threads {
     fn cpu(cube: u32, cores: usize) -> Self {
         Self {
             at_a_time: cube as usize * cores,
-            load: 53,
+            load: 80,
             sums: 512,
             cube,
             lanes: 1,
@@ -123,7 +123,7 @@ impl Threads {
             self.cost(threads, work(tile), depth / m)
         };
         let tiles = powers(channels.div_ceil(self.lanes)).flat_map(|channels| {
-            (1..=area.min(10)).map(move |vectors| Tile {
+            (1..=area.min(13)).map(move |vectors| Tile {
                 channels,
                 vectors,
                 lanes: self.lanes,

@@ -54,6 +54,10 @@ pub struct Cli {
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 
+    /// Write the trained networks there too, as LAYER.safetensors, for other programs to load
+    #[arg(long, value_name = "FOLDER")]
+    pub save_weights: Option<PathBuf>,
+
     /// Go on with the run in the folder, as it was started
     #[arg(long, conflicts_with_all = ["restart", "models", "steps", "seed", "backend"])]
     pub resume: bool,

@@ -61,6 +61,18 @@ impl<B: Backend> Encoder<B> {
     }
 }
 
+/// Trainable parameters of the encoder.
+pub fn parameters() -> usize {
+    let mut input = STEM;
+    let mut parameters = 9 * STEM;
+    for (output, _) in BLOCKS {
+        // The last two are a normalisation's.
+        parameters += 9 * input + input * output + 2 * output;
+        input = output;
+    }
+    parameters
+}
+
 /// Multiply-accumulates of the encoder on one frame.
 pub fn macs() -> u64 {
     let mut side = SIDE / 2;

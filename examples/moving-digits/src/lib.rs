@@ -27,3 +27,4 @@ pub mod session;
 pub mod table;
 pub mod training;
 pub mod video;
+pub mod weights;

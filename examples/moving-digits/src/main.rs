@@ -21,7 +21,7 @@ use clap::Parser;
 use moving_digits::digits::Digits;
 use moving_digits::experiment::Experiment;
 use moving_digits::plan::Plan;
-use moving_digits::{report, session};
+use moving_digits::{report, session, weights};
 
 use bars::Bars;
 use cli::{Backend, Cli};
@@ -59,6 +59,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let job = Job {
         plan: &settings.plan,
         folder: &folder,
+        save_weights: cli.save_weights.as_deref(),
         jobs,
         stop: &stop,
     };
@@ -120,6 +121,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
 struct Job<'a> {
     plan: &'a Plan,
     folder: &'a Path,
+    save_weights: Option<&'a Path>,
     jobs: usize,
     stop: &'a AtomicBool,
 }
@@ -134,6 +136,7 @@ impl Job<'_> {
         let Self {
             plan,
             folder,
+            save_weights,
             jobs,
             stop,
         } = *self;
@@ -157,7 +160,12 @@ impl Job<'_> {
         let report =
             report::write::<B::InnerBackend, R>(folder, plan, &outcomes, &digits, runner, &device)?;
         println!("{}", report.table);
-        for file in &report.files {
+        let mut files = report.files;
+        if let Some(into) = save_weights {
+            let weights = weights::save::<B::InnerBackend>(folder, plan, &outcomes, into, &device)?;
+            files.extend(weights);
+        }
+        for file in &files {
             eprintln!("wrote {}", file.display());
         }
         eprintln!("in {:.0} s", start.elapsed().as_secs_f64());

@@ -90,6 +90,12 @@ impl<B: Backend> Network<B> {
     }
 }
 
+/// Trainable parameters of a network with `layer`.
+pub fn parameters(layer: Layer) -> usize {
+    let head = (FEATURES + 1) * (1 + CLASSES);
+    encoder::parameters() + layer.parameters() + head
+}
+
 /// Multiply-accumulates of a network with `layer` on one frame.
 pub fn macs(layer: Layer) -> u64 {
     let head = FEATURES * (1 + CLASSES) * MAP * MAP;
@@ -117,4 +123,23 @@ fn each_frame<B: Backend>(
     let ys = f(xs.reshape([batch * time, channels, height, width]));
     let [_, channels, height, width] = ys.dims();
     ys.reshape([batch, time, channels, height, width])
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+
+    use super::*;
+
+    #[test]
+    fn parameters_are_all_but_the_running_statistics() {
+        let device = Default::default();
+        for (layer, expected) in [(Layer::NoMemory, 8_843), (Layer::BottleneckLstm, 34_699)] {
+            assert_eq!(parameters(layer), expected);
+            // A mean and a variance for each channel of the three normalisations, which Burn counts, too.
+            let statistics = 2 * (32 + 64 + 64);
+            let network = Network::<Flex>::new(layer, 0, &device);
+            assert_eq!(network.num_params(), expected + statistics);
+        }
+    }
 }

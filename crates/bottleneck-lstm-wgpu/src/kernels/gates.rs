@@ -112,7 +112,7 @@ pub fn gates<F: Float, W: Float, N: Size, M: Size>(
     tape_place: Place,
     #[comptime] sizes: GateSizes,
     #[comptime] tile: Tile,
-    #[define(W)] _weights: StorageType,
+    #[define(W)] _element: StorageType,
 ) {
     if ABSOLUTE_POS >= count {
         terminate!();

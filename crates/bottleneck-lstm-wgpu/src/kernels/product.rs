@@ -190,7 +190,7 @@ pub fn product<F: Float, W: Float, N: Size, M: Size>(
     out_place: Place,
     #[comptime] sizes: ProductSizes,
     #[comptime] tile: Tile,
-    #[define(W)] _weights: StorageType,
+    #[define(W)] _element: StorageType,
 ) {
     if ABSOLUTE_POS >= count {
         terminate!();

@@ -3,8 +3,8 @@
 use ab_glyph::{Font, FontRef, ScaleFont, point};
 use thiserror::Error;
 use tiny_skia::{
-    FillRule, IntSize, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke,
-    StrokeDash, Transform,
+    FillRule, IntSize, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, PremultipliedColorU8,
+    Rect, Stroke, StrokeDash, Transform,
 };
 
 use crate::frame::{Frame, SIDE};
@@ -30,6 +30,9 @@ pub enum PictureError {
     /// It cannot be encoded as a PNG.
     #[error("cannot encode a PNG: {0}")]
     Png(String),
+    /// A file is no PNG.
+    #[error("not a PNG: {0}")]
+    NotPng(String),
     /// It cannot be encoded as a GIF.
     #[error("cannot encode a GIF: {0}")]
     Gif(#[from] gif::EncodingError),
@@ -73,6 +76,37 @@ impl Canvas {
         let size = IntSize::from_wh(width, height).and_then(|_| Pixmap::new(width, height));
         let mut pixmap = size.ok_or(PictureError::Size { width, height })?;
         pixmap.fill(opaque(color));
+        Ok(Self { pixmap })
+    }
+
+    /// A picture of the given colours, row by row; what is missing is black.
+    ///
+    /// # Errors
+    ///
+    /// If it has no pixels, or too many.
+    pub fn from_pixels(
+        width: u32,
+        height: u32,
+        colors: impl IntoIterator<Item = Color>,
+    ) -> Result<Self, PictureError> {
+        let mut canvas = Self::new(width, height, [0; 3])?;
+        for (pixel, color) in canvas.pixmap.pixels_mut().iter_mut().zip(colors) {
+            let [red, green, blue] = color;
+            if let Some(color) = PremultipliedColorU8::from_rgba(red, green, blue, 255) {
+                *pixel = color;
+            }
+        }
+        Ok(canvas)
+    }
+
+    /// The picture of a PNG file, without its transparency.
+    ///
+    /// # Errors
+    ///
+    /// If it is no such file.
+    pub fn from_png(file: &[u8]) -> Result<Self, PictureError> {
+        let pixmap =
+            Pixmap::decode_png(file).map_err(|error| PictureError::NotPng(error.to_string()))?;
         Ok(Self { pixmap })
     }
 

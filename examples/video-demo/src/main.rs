@@ -1,0 +1,134 @@
+//! `video-demo`: see the memory work.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use moving_digits::checkpoint;
+use moving_digits::picture::gif;
+use video_demo::cli::{Cli, Device};
+use video_demo::desk::Desk;
+use video_demo::devices::{GpuOrWhy, Machine};
+use video_demo::digits::MovingDigits;
+use video_demo::headless::{self, Shot};
+use video_demo::measure::{Measurement, measure};
+use video_demo::raster::Raster;
+use video_demo::sidecar;
+use video_demo::stage::Painter;
+use video_demo::weights::Weights;
+use video_demo_app::{Compute, Settings};
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    match (&cli.out, cli.measure) {
+        (Some(out), _) => picture(cli, out),
+        (None, Some(seconds)) if cli.headless => {
+            let (desk, painter) = without_window(cli, true)?;
+            let time = Duration::from_secs(seconds.into());
+            let result = measure(to_measure(cli), desk, painter, cli.size, time)?;
+            println!("{result}");
+            Ok(())
+        }
+        (None, _) => {
+            if let Some(result) = window(cli)? {
+                println!("{result}");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What is measured has the heat map on.
+fn to_measure(cli: &Cli) -> Settings {
+    let mut settings = cli.settings(Settings::default());
+    if cli.heat.is_none() {
+        settings.look.quantity = Some(video_demo_app::Quantity::Hidden);
+    }
+    settings
+}
+
+fn picture(cli: &Cli, out: &Path) -> Result<()> {
+    let (desk, painter) = without_window(cli, false)?;
+    let animated = out.extension().is_some_and(|ending| ending == "gif");
+    let shot = Shot {
+        frames: cli.frames.into(),
+        size: cli.size,
+        scale: cli.scale,
+        settings: cli.settings(Settings::default()),
+        every: animated,
+    };
+    let film = headless::render(&shot, desk, painter)?;
+    let file = match animated {
+        true => gif(&film.pictures, (film.seconds * 100.0).round() as u16)?,
+        false => film
+            .pictures
+            .last()
+            .context("no picture was drawn")?
+            .to_png()?,
+    };
+    checkpoint::write(out, &file)?;
+    let beside = out.with_extension("json");
+    checkpoint::write(&beside, sidecar::to_json(&film.frames)?.as_bytes())?;
+    eprintln!("wrote {} and {}", out.display(), beside.display());
+    Ok(())
+}
+
+/// A desk, and something that draws without a window: on the GPU if that is asked for, and else on the CPU, which
+/// every machine has.
+fn without_window(cli: &Cli, is_timed: bool) -> Result<(Desk, Box<dyn Painter>)> {
+    let weights = match &cli.weights {
+        None => Weights::embedded(),
+        Some(folder) => Weights::of_folder(folder)?,
+    };
+    let (compute, gpu, painter) = match cli.device {
+        Device::Gpu => on_gpu(cli)?,
+        Device::Auto | Device::Cpu => {
+            let why = "it was not asked for".to_owned();
+            let painter: Box<dyn Painter> = Box::new(Raster::new(cli.size));
+            (Compute::Cpu, Err(why), painter)
+        }
+    };
+    let mut machine = Machine::new(weights, gpu);
+    if !is_timed {
+        machine = machine.without_times();
+    }
+    let source = MovingDigits::new()?;
+    let desk = Desk::new(Box::new(source), Box::new(machine), compute);
+    Ok((desk, painter))
+}
+
+#[cfg(feature = "gpu")]
+fn on_gpu(cli: &Cli) -> Result<(Compute, GpuOrWhy, Box<dyn Painter>)> {
+    match video_demo::offscreen::Offscreen::new(cli.size) {
+        Ok((painter, gpu)) => Ok((Compute::Gpu, Ok(gpu), Box::new(painter))),
+        Err(why) => bail!("{why}; --device cpu needs none"),
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn on_gpu(_cli: &Cli) -> Result<(Compute, GpuOrWhy, Box<dyn Painter>)> {
+    bail!(
+        "this program was built without the GPU: leave out --no-default-features, or say --device cpu"
+    )
+}
+
+#[cfg(feature = "window")]
+fn window(cli: &Cli) -> Result<Option<Measurement>> {
+    Ok(video_demo::window::open(cli)?)
+}
+
+#[cfg(not(feature = "window"))]
+fn window(_cli: &Cli) -> Result<Option<Measurement>> {
+    bail!("this program was built without its window; --headless works without one")
+}

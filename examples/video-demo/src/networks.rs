@@ -1,0 +1,96 @@
+//! What networks are to the demo.
+
+use thiserror::Error;
+use video_demo_app::{Found, Heat, Look, NetworkCard, Picture, Times};
+
+/// What one network makes of a frame, before anybody has judged it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sight {
+    /// What it sees.
+    pub found: Vec<Found>,
+    /// The part of its memory that was asked for.
+    pub heat: Option<Heat>,
+    /// How long it took, where that was measured.
+    pub times: Option<Times>,
+    /// Frames that its memory goes back, if it has one.
+    pub age: Option<u64>,
+}
+
+/// The memory of one network, as plain numbers that any device can go on from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// `[batch, channels, height, width]` of both.
+    pub shape: [usize; 4],
+    /// The cell state.
+    pub cell: Vec<f32>,
+    /// The hidden state.
+    pub hidden: Vec<f32>,
+    /// Frames that it goes back.
+    pub age: u64,
+}
+
+/// The memories of all networks; none at the start of a video, or without a memory.
+pub type Memory = Vec<Option<State>>;
+
+/// Why networks do not run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The weights are not those of these networks.
+    #[error("{0}")]
+    Weights(String),
+    /// The device cannot be used.
+    #[error("{0}")]
+    Device(String),
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Failed(String),
+    /// The networks look at other pictures.
+    #[error("the networks look at {expected:?} grey pixels, not at {found:?}")]
+    Picture {
+        /// `[width, height]` that they look at.
+        expected: [usize; 2],
+        /// `[width, height]` that there is.
+        found: [usize; 2],
+    },
+    /// A memory is that of other networks.
+    #[error("the saved memory is that of other networks")]
+    Memory,
+}
+
+/// Networks that look at the same video, on some device. They know nothing of where it comes from.
+pub trait Networks: Send {
+    /// What they are, in their order.
+    fn cards(&self) -> Vec<NetworkCard>;
+
+    /// Has all of them look at the next frame of the video.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails, or the picture is of another kind. Memories are as before then.
+    fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<Sight>, NetworkError>;
+
+    /// Another part of each memory as it was at the last frame.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    fn look_again(&mut self, look: Look) -> Result<Vec<Option<Heat>>, NetworkError>;
+
+    /// Puts every memory at the start of a video.
+    fn reset(&mut self);
+
+    /// The memories as they are.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    fn memory(&self) -> Result<Memory, NetworkError>;
+
+    /// Goes on from `memory`.
+    ///
+    /// # Errors
+    ///
+    /// If it is that of other networks.
+    fn set_memory(&mut self, memory: &Memory) -> Result<(), NetworkError>;
+}
