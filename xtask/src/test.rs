@@ -13,7 +13,7 @@ pub struct Args {
 }
 
 /// All that needs nothing but a CPU. Without default features the video demo has no window and no GPU; no other
-/// package has any.
+/// package has any. The detector's command is a default feature too, and needs neither.
 const CPU: [&str; 5] = [
     "--workspace",
     "--exclude",

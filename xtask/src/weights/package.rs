@@ -29,7 +29,11 @@ pub fn fetch(folder: &Path) -> Result<PathBuf> {
     if is_there(&npm) {
         run(&mut npm)?;
     } else {
-        let registry = std::env::var("NPM_CONFIG_REGISTRY").unwrap_or_else(|_| REGISTRY.into());
+        let registry = std::env::var("NPM_CONFIG_REGISTRY").unwrap_or_default();
+        let registry = match registry.as_str() {
+            "" => REGISTRY,
+            own => own,
+        };
         let url = format!("{}/{PATH}", registry.trim_end_matches('/'));
         let mut curl = Command::new("curl");
         curl.args(["--fail", "--silent", "--show-error", "--location"])
