@@ -2,8 +2,9 @@
 
 use anyhow::{Result, ensure};
 
+use crate::binaries::{self, Binary};
 use crate::command::{cargo, stage, stage_of};
-use crate::{binaries, driver};
+use crate::driver;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,36 +49,47 @@ const WGSL: [&[&str]; 2] = [&["cube::"], &["--skip", "cube::"]];
 /// need an adapter.
 pub fn run(args: &Args) -> Result<()> {
     println!(
-        "The CPU suite: about 9 minutes on two cores from an empty target folder, more than half of \
-         them to compile Burn; 1.7 GB of disk; the network for the crates that Cargo has not got yet."
+        "The CPU suite: some 12 minutes on two cores from an empty target folder, more than half of \
+         them to compile Burn; some 2 GB of disk; the network for the crates that Cargo has not got yet."
     );
-    suite("CPU", &CPU)?;
+    suite("CPU", &CPU, Ok)?;
     stage_of("documentation examples", &mut doc(&CPU))?;
     if args.all {
         driver::install()?;
         println!("The GPU suite: about 25 minutes more, and 2 GB of disk.");
-        let binaries = stage("GPU, build", || binaries::build(&GPU))?;
-        let (gpu, others): (Vec<_>, Vec<_>) =
-            binaries.into_iter().partition(|binary| binary.is("gpu"));
-        let parts = gpu.iter().flat_map(|gpu| WGSL.map(|part| gpu.part(part)));
-        let binaries: Vec<_> = parts.chain(others).collect();
-        stage("GPU, tests", || binaries::run(&binaries))?;
+        suite("GPU", &GPU, |binaries| {
+            let (gpu, mut all) = parts(binaries, &WGSL)?;
+            all.extend(gpu);
+            Ok(all)
+        })?;
         let spirv = [&GPU[..], &["--features=vulkan"]].concat();
-        let binaries = stage("GPU, SPIR-V, build", || binaries::build(&spirv))?;
-        let gpu = binaries.iter().filter(|binary| binary.is("gpu"));
-        let parts: Vec<_> = gpu
-            .flat_map(|gpu| SPIRV.map(|part| gpu.part(part)))
-            .collect();
-        ensure!(!parts.is_empty(), "there is no test binary `gpu`");
-        stage("GPU, SPIR-V, tests", || binaries::run(&parts))?;
+        suite("GPU, SPIR-V", &spirv, |binaries| {
+            Ok(parts(binaries, &SPIRV)?.0)
+        })?;
         stage_of("GPU, documentation examples", &mut doc(&GPU))?;
     }
     Ok(())
 }
 
-fn suite(name: &str, selection: &[&str]) -> Result<()> {
+/// Builds what `selection` names, and runs what `choose` makes of it.
+fn suite(
+    name: &str,
+    selection: &[&str],
+    choose: impl FnOnce(Vec<Binary>) -> Result<Vec<Binary>>,
+) -> Result<()> {
     let binaries = stage(&format!("{name}, build"), || binaries::build(selection))?;
+    let binaries = choose(binaries)?;
     stage(&format!("{name}, tests"), || binaries::run(&binaries))
+}
+
+/// The binary `gpu` in parts, by their filters, and all others.
+fn parts(binaries: Vec<Binary>, filters: &[&[&str]]) -> Result<(Vec<Binary>, Vec<Binary>)> {
+    let (gpu, others): (Vec<_>, Vec<_>) = binaries.into_iter().partition(|binary| binary.is("gpu"));
+    ensure!(!gpu.is_empty(), "there is no test binary `gpu`");
+    let parts = gpu
+        .iter()
+        .flat_map(|gpu| filters.iter().map(|part| gpu.part(part)));
+    Ok((parts.collect(), others))
 }
 
 fn doc(selection: &[&str]) -> std::process::Command {

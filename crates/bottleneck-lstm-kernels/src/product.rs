@@ -5,6 +5,7 @@
 //! where there are as many registers and each holds sixteen. The weights of sixteen channels lie
 //! side by side in a *panel* that stays in the first-level cache from tile to tile.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use crate::Activation;
@@ -60,11 +61,15 @@ macro_rules! by_rows {
 }
 pub(crate) use by_rows;
 
+/// Rows of a full tile.
+pub const fn full<L: Lanes>() -> usize {
+    if L::WIDE { 12 } else { 6 }
+}
+
 /// Tiles that cover `positions`: where each begins and its rows. What is left in the end is shared
 /// out, since a tile of one or two rows would wait for its own sums.
 #[inline(always)]
 pub fn tiles<L: Lanes>(positions: usize) -> impl Iterator<Item = (usize, usize)> {
-    let full = if L::WIDE { 12 } else { 6 };
     let mut first = 0;
     std::iter::from_fn(move || {
         let left = positions - first;
@@ -73,12 +78,30 @@ pub fn tiles<L: Lanes>(positions: usize) -> impl Iterator<Item = (usize, usize)>
             7 | 8 => 4,
             9..=11 if L::WIDE => left.div_ceil(2),
             13..=15 if L::WIDE => 5,
-            _ => left.min(full),
+            _ => left.min(full::<L>()),
         };
         first += rows;
         Some((first - rows, rows))
     })
 }
+
+/// A loop that the compiler leaves one, without the loop.
+macro_rules! unroll {
+    ($i:ident in [$($value:literal)*] $body:block) => {
+        $({
+            let $i = $value;
+            $body
+        })*
+    };
+}
+
+/// Rows of a full tile whose input each panel spreads over its lanes for itself, which an AVX-512 multiply-add
+/// does on the way from memory, rather than have it spread once for all by an instruction more. All rows would
+/// be more than can be loaded.
+///
+/// The multiply-adds want two of the six places that a core has for instructions in a cycle; where two threads share
+/// the core, each has but three.
+const APART: usize = 8;
 
 /// Adds what the blocks of `P` panels make of `R` positions from `first` on to `sums`; `x` has a
 /// plane for each block.
@@ -95,7 +118,6 @@ pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
     first: usize,
     mut panels: [&[Block]; P],
 ) {
-    let two = l.two();
     let depth = panels[0].len();
     for panel in &mut panels {
         *panel = &panel[..depth];
@@ -104,17 +126,41 @@ pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
     for k in 0..depth {
         let x: &[Octet; R] = x[at..].first_chunk().expect("a plane for each block");
         at += plane;
-        for i in 0..LANES {
-            let mut weights = [two.splat(0.0); P];
-            for p in 0..P {
-                weights[p] = two.load(&panels[p][k][i].0);
+        let blocks = panels.map(|panel| &panel[k]);
+        if R == full::<L>() {
+            // To the compiler several inputs; one would have its values spread once.
+            let xs = if L::WIDE { black_box([x; P]) } else { [x; P] };
+            unroll!(i in [0 1 2 3 4 5 6 7] { add_channel::<L, R, P>(l, sums, xs, blocks, i) });
+        } else {
+            for i in 0..LANES {
+                add_channel::<L, R, P>(l, sums, [x; P], blocks, i);
             }
-            for r in 0..R {
-                let x = two.splat(x[r].0[i]);
-                for p in 0..P {
-                    sums[p][r] = two.mul_add(x, weights[p], sums[p][r]);
-                }
-            }
+        }
+    }
+}
+
+/// What one input channel adds: channel `i` of the octets of `xs`, which are the same to each panel.
+#[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "it counts through several arrays at a time"
+)]
+fn add_channel<L: Lanes, const R: usize, const P: usize>(
+    l: L,
+    sums: &mut Sums<L, R, P>,
+    xs: [&[Octet; R]; P],
+    blocks: [&Block; P],
+    i: usize,
+) {
+    let two = l.two();
+    let mut weights = [two.splat(0.0); P];
+    for p in 0..P {
+        weights[p] = two.load(&blocks[p][i].0);
+    }
+    for r in 0..R {
+        for p in 0..P {
+            let x = xs[if r < APART { p } else { 0 }];
+            sums[p][r] = two.mul_add(two.splat(x[r].0[i]), weights[p], sums[p][r]);
         }
     }
 }

@@ -31,7 +31,7 @@ pub enum GpuError {
         adapter: String,
         /// Which tensor.
         tensor: &'static str,
-        /// Its size in bytes.
+        /// Its size in bytes, or the largest number where it has more.
         bytes: u64,
         /// The adapter's `max_storage_buffer_binding_size`, in bytes.
         limit: u64,

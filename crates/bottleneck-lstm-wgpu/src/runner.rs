@@ -86,14 +86,14 @@ impl WgpuRunner {
         Self { tiling, ..self }
     }
 
-    /// Has streams keep the weights of their pointwise convolutions, which are nearly all there are, in `f16`:
-    /// half of the memory, and half of what a step on a small map reads. All arithmetic stays in `f32`.
+    /// Has streams of `f32` cells keep the weights of their pointwise convolutions, which are nearly all there
+    /// are, in `f16`: half of the memory and of the reads that these take. All arithmetic stays in `f32`.
     ///
     /// Results are those of a cell whose weights were rounded so: each by at most one part in 2048 if it is
-    /// between 6.1e-5 and 65504 in magnitude, and by at most 3.0e-8 if it is smaller. A sum `w · x` is off by at most
-    /// the sum of `|w x| / 2048`. Over the steps of a video that adds up to no more than a few such
-    /// roundings, since gates forget; with weights as they are drawn, 16 steps stayed within 2e-3 of the largest hidden
-    /// value. Larger weights become infinite.
+    /// between 6.1e-5 and 65504 in magnitude, and by at most 3.0e-8 if it is smaller; larger ones become infinite.
+    /// Where none is smaller or larger, a sum `w · x` is off by at most the sum of `|w x| / 2048`. How that adds up over a
+    /// video depends on the cell: with weights as [`BottleneckLstmConfig::init`] draws them, hidden states of 16 steps
+    /// stay within 2e-3 of the largest of their step, which the suite holds small cells to.
     ///
     /// Calls that are not a stream's are not affected: they would have to round the weights each time.
     pub fn with_half_weights(self) -> Self {
@@ -196,9 +196,11 @@ impl WgpuRunner {
         };
         let positions = [batch, time, height, width]
             .into_iter()
-            .try_fold(1, usize::checked_mul);
-        if positions.is_none_or(|positions| positions > MOST_POSITIONS) {
-            return Err(too_large("the input", u64::MAX));
+            .fold(1, usize::saturating_mul);
+        if positions > MOST_POSITIONS {
+            let values = positions.saturating_mul(config.input_channels);
+            let bytes = values.saturating_mul(size_of::<f32>());
+            return Err(too_large("the input", bytes as u64));
         }
         let plan = Plan::new(config, &Shape::from([batch, time, 0, height, width]));
         let records = plan.record_buffers().into_iter().filter(|_| training);

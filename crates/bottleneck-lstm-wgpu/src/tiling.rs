@@ -68,6 +68,9 @@ pub(crate) struct Threads {
 const UNROLLED: usize = 2250;
 const COMPILE: usize = 128;
 
+/// Vectors of a tile at most: half of a 10×10 map.
+const VECTORS: usize = 13;
+
 impl Threads {
     const GPU: Self = Self {
         at_a_time: 8192,
@@ -123,7 +126,7 @@ impl Threads {
             self.cost(threads, work(tile), depth / m)
         };
         let tiles = powers(channels.div_ceil(self.lanes)).flat_map(|channels| {
-            (1..=area.min(13)).map(move |vectors| Tile {
+            (1..=area.min(VECTORS)).map(move |vectors| Tile {
                 channels,
                 vectors,
                 lanes: self.lanes,

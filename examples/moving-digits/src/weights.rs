@@ -74,6 +74,9 @@ pub enum WeightsError {
     /// It cannot be made.
     #[error("cannot encode weights: {0}")]
     Encode(#[from] SafetensorsStoreError),
+    /// Its card cannot be made.
+    #[error("cannot encode the card of weights: {0}")]
+    Card(#[source] serde_json::Error),
     /// The operating system refused, or a training left no network.
     #[error(transparent)]
     File(#[from] FileError),
@@ -89,12 +92,12 @@ pub enum WeightsError {
 ///
 /// # Errors
 ///
-/// [`WeightsError::Encode`].
+/// [`WeightsError::Encode`] and [`WeightsError::Card`].
 pub fn to_bytes<B: Backend>(network: &Network<B>, card: &Card) -> Result<Vec<u8>, WeightsError> {
-    let json = serde_json::to_string(card).map_err(|error| WeightsError::Format(error.to_string()));
+    let json = serde_json::to_string(card).map_err(WeightsError::Card)?;
     let mut store = SafetensorsStore::from_bytes(None)
         .clear_metadata()
-        .metadata(CARD, json?);
+        .metadata(CARD, json);
     network.save_into(&mut store)?;
     Ok(store.get_bytes()?)
 }

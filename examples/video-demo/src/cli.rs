@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use video_demo_app::{Appearance, Look, Quantity, Settings};
 
@@ -74,36 +75,31 @@ pub enum Device {
     Gpu,
 }
 
-/// A part of the memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    /// Nothing
-    None,
-    /// The hidden state
-    Hidden,
-    /// The cell state
-    Cell,
-    /// The input gate
-    Input,
-    /// The forget gate
-    Forget,
-    /// The candidate for the cell state
-    Candidate,
-    /// The output gate
-    Output,
-}
+/// A part of the memory, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part(Option<Quantity>);
 
-impl Part {
-    fn quantity(self) -> Option<Quantity> {
-        match self {
-            Self::None => None,
-            Self::Hidden => Some(Quantity::Hidden),
-            Self::Cell => Some(Quantity::Cell),
-            Self::Input => Some(Quantity::Input),
-            Self::Forget => Some(Quantity::Forget),
-            Self::Candidate => Some(Quantity::Candidate),
-            Self::Output => Some(Quantity::Output),
-        }
+impl ValueEnum for Part {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [Part; Quantity::ALL.len() + 1] = {
+            let mut all = [Part(None); Quantity::ALL.len() + 1];
+            let mut index = 0;
+            while index < Quantity::ALL.len() {
+                all[index + 1] = Part(Some(Quantity::ALL[index]));
+                index += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    /// The first word of its name: `forget` for the forget gate.
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let Some(quantity) = self.0 else {
+            return Some(PossibleValue::new("none"));
+        };
+        let word = quantity.name().split(' ').next()?;
+        Some(PossibleValue::new(word).help(format!("The {}", quantity.name())))
     }
 }
 
@@ -126,9 +122,11 @@ impl Cli {
         if let Some(rate) = self.rate {
             settings.rate = Some(rate.into());
         }
-        if let Some(part) = self.heat {
+        // What is measured has the heat map on, unless it is said.
+        let measured = self.measure.map(|_| Part(Some(Quantity::Hidden)));
+        if let Some(Part(quantity)) = self.heat.or(measured) {
             settings.look = Look {
-                quantity: part.quantity(),
+                quantity,
                 channel: None,
             };
         }
@@ -210,6 +208,13 @@ mod tests {
             parse("--forget").unwrap().settings(before),
             Settings::default()
         );
+        let measured = |arguments| {
+            let settings = parse(arguments).unwrap().settings(Settings::default());
+            settings.look.quantity
+        };
+        assert_eq!(measured("--measure"), Some(Quantity::Hidden));
+        assert_eq!(measured("--measure --heat cell"), Some(Quantity::Cell));
+        assert_eq!(measured("--measure --heat none"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! program without a window just calls it.
 
 use video_demo_app::{
-    Compute, Deed, Description, Event, Gpu, Look, Offer, Problem, Request, Shown, Step, View,
+    Compute, Deed, Description, Event, Gpu, Look, Offer, Problem, Request, Shown, Step,
 };
 
 use crate::networks::{Memory, NetworkError, Networks};
@@ -99,24 +99,15 @@ impl Desk {
             Ok(still) => still,
             Err(SourceError(what)) => return vec![over(what)],
         };
-        let sights = match networks.look(&still.picture, step.look) {
-            Ok(sights) => sights,
+        let mut views = match networks.look(&still.picture, step.look) {
+            Ok(views) => views,
             Err(error) => return self.failed(&error),
         };
-        let source = &self.source;
-        let views = sights.into_iter().map(|sight| {
-            let mut found = sight.found;
-            let tally = source.judge(&still, &mut found);
-            View {
-                found,
-                tally,
-                heat: sight.heat,
-                times: sight.times,
-                age: sight.age,
-            }
-        });
+        for view in &mut views {
+            view.tally = self.source.judge(&still, &mut view.found);
+        }
         let shown = Shown {
-            views: views.collect(),
+            views,
             number: still.number,
             picture: still.picture,
             damage: still.damage,
@@ -165,10 +156,7 @@ impl Desk {
         let mut networks = match self.devices.networks(compute) {
             Ok(networks) => networks,
             Err(NetworkError::Weights(what)) => {
-                return match self.networks {
-                    Some(_) => vec![problem(what, vec![own_weights()], false)],
-                    None => vec![problem(what, vec![own_weights()], true)],
-                };
+                return vec![problem(what, vec![own_weights()], self.networks.is_none())];
             }
             Err(error) if compute == Compute::Gpu => {
                 let what = format!("The GPU cannot compute, so the CPU does: {error}");
@@ -237,7 +225,8 @@ fn over(what: String) -> Event {
     problem(what, vec![restart], true)
 }
 
-fn problem(what: String, offers: Vec<Offer>, stuck: bool) -> Event {
+/// Tells what went wrong.
+pub(crate) fn problem(what: String, offers: Vec<Offer>, stuck: bool) -> Event {
     Event::Problem(Problem {
         what,
         offers,

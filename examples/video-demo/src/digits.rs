@@ -27,6 +27,9 @@ const SEED: u64 = u64::MAX - 3;
 /// in training.
 const LEAVE: f64 = 1.0 / 3.0;
 
+/// Blocks that may lie over a picture at most.
+const BLOCKS: f32 = 12.0;
+
 /// Digits that no network has trained on, and what spoils them.
 pub struct MovingDigits {
     digits: Digits,
@@ -51,7 +54,7 @@ impl Knobs {
         let share = |index: usize| value(index).clamp(0.0, 1.0);
         Self {
             share: share(0).into(),
-            blocks: value(1).clamp(0.0, 12.0).round() as usize,
+            blocks: value(1).clamp(0.0, BLOCKS).round() as usize,
             noise: share(2),
             blank: share(3).into(),
         }
@@ -135,7 +138,7 @@ impl Source for MovingDigits {
                     "Occlusion",
                     "How many grey blocks lie over the picture.",
                     Unit::Count,
-                    12.0,
+                    BLOCKS,
                     1.0,
                     6.0,
                 ),

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bottleneck_lstm_wgpu::{Adapter, WgpuRunner};
 use burn_cubecl::CubeBackend;
 use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuRuntime, WgpuSetup, init_device};
-use video_demo_app::{Heat, Look, NetworkCard, Picture};
+use video_demo_app::{Heat, Look, NetworkCard, Picture, View};
 
-use crate::networks::{Memory, NetworkError, Networks, Sight};
+use crate::networks::{Memory, NetworkError, Networks};
 use crate::pair::{Pair, Timing};
 use crate::weights::Weights;
 
@@ -147,7 +147,7 @@ impl<N: Networks> Networks for Guarded<N> {
         self.0.cards()
     }
 
-    fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<Sight>, NetworkError> {
+    fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<View>, NetworkError> {
         guard(|| self.0.look(picture, look))
     }
 

@@ -36,7 +36,8 @@ fn run(cli: &Cli) -> Result<()> {
         (None, Some(seconds)) if cli.headless => {
             let (desk, painter) = without_window(cli, true)?;
             let time = Duration::from_secs(seconds.into());
-            let result = measure(to_measure(cli), desk, painter, cli.size, time)?;
+            let settings = cli.settings(Settings::default());
+            let result = measure(settings, desk, painter, cli.size, time)?;
             println!("{result}");
             Ok(())
         }
@@ -47,15 +48,6 @@ fn run(cli: &Cli) -> Result<()> {
             Ok(())
         }
     }
-}
-
-/// What is measured has the heat map on.
-fn to_measure(cli: &Cli) -> Settings {
-    let mut settings = cli.settings(Settings::default());
-    if cli.heat.is_none() {
-        settings.look.quantity = Some(video_demo_app::Quantity::Hidden);
-    }
-    settings
 }
 
 fn picture(cli: &Cli, out: &Path) -> Result<()> {

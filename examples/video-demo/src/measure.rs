@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use video_demo_app::{App, Event, Settings};
+use video_demo_app::{App, Event, Request, Settings};
 
 use crate::desk::Desk;
 use crate::stage::{PaintError, Painter, Stage};
@@ -170,7 +170,7 @@ pub fn measure(
         let late = app.lateness((now - start).as_secs_f64());
         app.tick((now - start).as_secs_f64());
         for request in app.requests() {
-            if matches!(request, video_demo_app::Request::Step(_)) {
+            if matches!(request, Request::Step(_)) {
                 due = now - Duration::from_secs_f64(late);
             }
             worker.ask(request);

@@ -1,20 +1,7 @@
 //! What networks are to the demo.
 
 use thiserror::Error;
-use video_demo_app::{Found, Heat, Look, NetworkCard, Picture, Times};
-
-/// What one network makes of a frame, before anybody has judged it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sight {
-    /// What it sees.
-    pub found: Vec<Found>,
-    /// The part of its memory that was asked for.
-    pub heat: Option<Heat>,
-    /// How long it took, where that was measured.
-    pub times: Option<Times>,
-    /// Frames that its memory goes back, if it has one.
-    pub age: Option<u64>,
-}
+use video_demo_app::{Heat, Look, NetworkCard, Picture, View};
 
 /// The memory of one network, as plain numbers that any device can go on from.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,12 +50,12 @@ pub trait Networks: Send {
     /// What they are, in their order.
     fn cards(&self) -> Vec<NetworkCard>;
 
-    /// Has all of them look at the next frame of the video.
+    /// Has all of them look at the next frame of the video. Nobody has judged yet what they find, or counted it.
     ///
     /// # Errors
     ///
     /// If the device fails, or the picture is of another kind. Memories are as before then.
-    fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<Sight>, NetworkError>;
+    fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<View>, NetworkError>;
 
     /// Another part of each memory as it was at the last frame.
     ///

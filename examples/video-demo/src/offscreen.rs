@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::channel;
 
+use egui::epaint::ClippedShape;
 use egui::{Context, FullOutput};
 use egui_wgpu::{Renderer, RendererOptions, ScreenDescriptor};
 use futures_lite::future::block_on;
@@ -79,9 +80,8 @@ impl Offscreen {
         &self.device
     }
 
-    fn draw(&mut self, ctx: &Context, output: &FullOutput) {
-        let scale = output.pixels_per_point;
-        let primitives = ctx.tessellate(output.shapes.clone(), scale);
+    fn draw(&mut self, ctx: &Context, shapes: Vec<ClippedShape>, scale: f32) {
+        let primitives = ctx.tessellate(shapes, scale);
         let screen = ScreenDescriptor {
             size_in_pixels: [self.target.width(), self.target.height()],
             pixels_per_point: scale,
@@ -179,7 +179,7 @@ impl Painter for Offscreen {
         }
         let mut picture = None;
         if wanted {
-            self.draw(ctx, &output);
+            self.draw(ctx, output.shapes, output.pixels_per_point);
             picture = Some(self.read()?);
         }
         for id in &output.textures_delta.free {

@@ -11,10 +11,10 @@ use moving_digits::frame::SIDE;
 use moving_digits::network::{self, Network};
 use moving_digits::recurrent::{Layer, Recurrent, RecurrentState};
 use moving_digits::weights::Card;
-use video_demo_app::{Channels, Heat, Look, NetworkCard, Picture, Quantity, Times};
+use video_demo_app::{Channels, Heat, Look, NetworkCard, Picture, Quantity, Times, View};
 
 use crate::digits::found;
-use crate::networks::{Memory, NetworkError, Networks, Sight, State};
+use crate::networks::{Memory, NetworkError, Networks, State};
 use crate::weights::Weights;
 
 /// How often times are measured.
@@ -180,18 +180,18 @@ impl<B: Backend> One<B> {
             None => map.square().mean_dim(1).sqrt(),
         })
     }
+}
 
-    /// What was read back of [`heat`](Self::heat).
-    fn map(&self, look: Look, values: &[f32], [height, width]: [usize; 2]) -> Heat {
-        let limited = !matches!(
-            look.quantity,
-            Some(Quantity::Hidden | Quantity::Cell | Quantity::Candidate)
-        );
-        Heat {
-            size: [width, height],
-            values: values.to_vec(),
-            limit: limited.then_some(1.0),
-        }
+/// What was read back of [`One::heat`].
+fn map(look: Look, values: &[f32], [height, width]: [usize; 2]) -> Heat {
+    let limited = !matches!(
+        look.quantity,
+        Some(Quantity::Hidden | Quantity::Cell | Quantity::Candidate)
+    );
+    Heat {
+        size: [width, height],
+        values: values.to_vec(),
+        limit: limited.then_some(1.0),
     }
 }
 
@@ -226,7 +226,7 @@ where
         each.collect()
     }
 
-    fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<Sight>, NetworkError> {
+    fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<View>, NetworkError> {
         if picture.size() != [SIDE, SIDE] || picture.channels() != Channels::Grey {
             return Err(NetworkError::Picture {
                 expected: [SIDE, SIDE],
@@ -258,19 +258,20 @@ where
             values = rest;
             taken
         };
-        let sights = self.networks.iter_mut().zip(passed).map(|(one, passed)| {
+        let views = self.networks.iter_mut().zip(passed).map(|(one, passed)| {
             let belief = Belief::new(take(Belief::LEN).to_vec());
             let detections = belief.detections(one.card.threshold);
             let heat = passed.heat.as_ref().map(|heat| {
                 let [_, _, height, width] = heat.dims();
-                one.map(look, take(height * width), [height, width])
+                map(look, take(height * width), [height, width])
             });
             one.last = Some((passed.features, one.state.take()));
             let remembers = passed.state.is_some();
             one.state = passed.state;
             one.age += 1;
-            Sight {
+            View {
                 found: detections.iter().map(found).collect(),
+                tally: None,
                 heat,
                 times: timed.then_some(Times {
                     head: passed.times.head + reading,
@@ -279,7 +280,7 @@ where
                 age: remembers.then_some(one.age),
             }
         });
-        Ok(sights.collect())
+        Ok(views.collect())
     }
 
     fn look_again(&mut self, look: Look) -> Result<Vec<Option<Heat>>, NetworkError> {
@@ -291,7 +292,7 @@ where
             let Some(heat) = heat else { return Ok(None) };
             let [_, _, height, width] = heat.dims();
             let values = read(vec![heat.reshape([-1])])?;
-            Ok(Some(one.map(look, &values, [height, width])))
+            Ok(Some(map(look, &values, [height, width])))
         });
         each.collect()
     }

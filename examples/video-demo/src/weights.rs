@@ -8,27 +8,40 @@ use moving_digits::weights::file_name;
 
 use crate::networks::NetworkError;
 
-/// The networks of the demo, in their order.
-const LAYERS: [Layer; 2] = [Layer::NoMemory, Layer::BottleneckLstm];
+/// The networks of the demo, in their order, and the files that the program comes with.
+const OWN: [(Layer, &[u8]); 2] = [
+    (
+        Layer::NoMemory,
+        include_bytes!("../weights/no-memory.safetensors"),
+    ),
+    (
+        Layer::BottleneckLstm,
+        include_bytes!("../weights/bottleneck-lstm.safetensors"),
+    ),
+];
 
 /// Files of weights, not yet looked into.
 #[derive(Debug, Clone)]
 pub struct Weights {
-    files: [(String, Cow<'static, [u8]>); 2],
+    files: [File; 2],
+}
+
+#[derive(Debug, Clone)]
+struct File {
+    layer: Layer,
+    name: String,
+    bytes: Cow<'static, [u8]>,
 }
 
 impl Weights {
     /// Those that the program comes with; `weights/README.md` says where they are from.
     pub fn embedded() -> Self {
-        let own: [&'static [u8]; 2] = [
-            include_bytes!("../weights/no-memory.safetensors"),
-            include_bytes!("../weights/bottleneck-lstm.safetensors"),
-        ];
-        let mut own = own.into_iter().map(Cow::Borrowed);
-        let file = |layer| (file_name(layer), own.next().unwrap_or_default());
-        Self {
-            files: LAYERS.map(file),
-        }
+        let files = OWN.map(|(layer, bytes)| File {
+            layer,
+            name: file_name(layer),
+            bytes: Cow::Borrowed(bytes),
+        });
+        Self { files }
     }
 
     /// Those that `moving-digits --save-weights FOLDER` wrote.
@@ -37,12 +50,16 @@ impl Weights {
     ///
     /// If a file is missing or cannot be read.
     pub fn of_folder(folder: &Path) -> Result<Self, NetworkError> {
-        let [plain, memory] = LAYERS.map(|layer| {
+        let [plain, memory] = OWN.map(|(layer, _)| {
             let path = folder.join(file_name(layer));
-            let shown = path.display().to_string();
+            let name = path.display().to_string();
             match std::fs::read(&path) {
-                Ok(bytes) => Ok((shown, Cow::Owned(bytes))),
-                Err(error) => Err(NetworkError::Weights(format!("{shown}: {error}"))),
+                Ok(bytes) => Ok(File {
+                    layer,
+                    name,
+                    bytes: Cow::Owned(bytes),
+                }),
+                Err(error) => Err(NetworkError::Weights(format!("{name}: {error}"))),
             }
         });
         Ok(Self {
@@ -52,10 +69,8 @@ impl Weights {
 
     /// The name and the bytes of each file, and the recurrent layer that its network should have.
     pub fn files(&self) -> [(&str, &[u8], Layer); 2] {
-        let mut layers = LAYERS.into_iter();
-        self.files.each_ref().map(|(name, bytes)| {
-            let layer = layers.next().unwrap_or(Layer::NoMemory);
-            (name.as_str(), bytes.as_ref(), layer)
-        })
+        self.files
+            .each_ref()
+            .map(|file| (file.name.as_str(), file.bytes.as_ref(), file.layer))
     }
 }

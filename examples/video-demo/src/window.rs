@@ -8,10 +8,10 @@ use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupCreateNew};
 use eframe::{CreationContext, Frame, NativeOptions, Storage};
 use egui::{Ui, ViewportBuilder, ViewportCommand};
 use thiserror::Error;
-use video_demo_app::{App, Compute, Event, Problem, Request, Settings};
+use video_demo_app::{App, Compute, Event, Request, Settings};
 
 use crate::cli::{Cli, Device};
-use crate::desk::Desk;
+use crate::desk::{Desk, problem};
 use crate::devices::{GpuOrWhy, Machine};
 use crate::digits::MovingDigits;
 use crate::measure::{Measurement, Meter};
@@ -144,14 +144,13 @@ impl Window {
         let worker = Worker::new(desk, move || ctx.request_repaint())?;
         let mut app = App::new(settings);
         if let Some(what) = foreign {
-            app.receive(problem(format!(
-                "{what}. The demo's own weights are in use."
-            )));
+            let what = format!("{what}. The demo's own weights are in use.");
+            app.receive(problem(what, Vec::new(), false));
         }
         if lost {
             let what =
                 "The device that draws was lost. This is a new window, and the CPU computes.";
-            app.receive(problem(what.to_owned()));
+            app.receive(problem(what.to_owned(), Vec::new(), false));
         }
         Ok(Self {
             app,
@@ -231,14 +230,6 @@ impl eframe::App for Window {
     fn persist_egui_memory(&self) -> bool {
         false
     }
-}
-
-fn problem(what: String) -> Event {
-    Event::Problem(Problem {
-        what,
-        offers: Vec::new(),
-        stuck: false,
-    })
 }
 
 /// The GPU, if it is one: a CPU that stands in for it computes more slowly than the CPU itself.

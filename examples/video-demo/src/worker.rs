@@ -1,6 +1,6 @@
 //! The desk on a thread of its own, so that a window never waits for it.
 
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -70,8 +70,8 @@ impl Worker {
     pub fn wait(&mut self, time: Duration) -> Option<Event> {
         match self.events.recv_timeout(time) {
             Ok(event) => Some(event),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => None,
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => self.gone(),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => self.gone(),
         }
     }
 

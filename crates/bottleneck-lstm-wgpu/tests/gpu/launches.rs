@@ -108,22 +108,20 @@ fn a_step_is_at_most_four_launches_with_fusion() {
 fn a_stream_is_warm_from_the_start() {
     let device = Default::default();
     let halves = Adapter::of(&device).expect("an adapter").has_f16;
-    let runners = [false, true].into_iter().filter(|half| halves || !half);
-    let variants = runners.flat_map(|half| variants().into_iter().map(move |all| (half, all)));
-    for (half, (name, config)) in variants {
-        let runner = match half {
-            true => WgpuRunner::new().with_half_weights(),
-            false => WgpuRunner::new(),
-        };
-        let cell = config.init::<Cube>(&device);
-        let mut stream = runner.stream(&cell, 2, SPATIAL);
-        for step in 0..4 {
-            let before = runner.launches().count();
-            stream.step(Tensor::ones([2, INPUT, SPATIAL[0], SPATIAL[1]], &device));
-            let found = runner.launches().count() - before;
-            assert!(found <= 4, "step {step}, {name}: {found}");
+    let half = halves.then(|| WgpuRunner::new().with_half_weights());
+    for runner in std::iter::once(WgpuRunner::new()).chain(half) {
+        for (name, config) in variants() {
+            let cell = config.init::<Cube>(&device);
+            let mut stream = runner.stream(&cell, 2, SPATIAL);
+            for step in 0..4 {
+                let before = runner.launches().count();
+                stream.step(Tensor::ones([2, INPUT, SPATIAL[0], SPATIAL[1]], &device));
+                let found = runner.launches().count() - before;
+                let on = runner.describe();
+                assert!(found <= 4, "step {step}, {name} on {on}: {found}");
+            }
+            stream.sync().expect("a device that works");
         }
-        stream.sync().expect("a device that works");
     }
 }
 

@@ -164,9 +164,23 @@ fn buffers_past_the_limit_are_an_error_before_anything_is_allocated() {
     for spatial in [[usize::MAX, 3], [1 << 20, 1 << 30]] {
         assert!(matches!(
             runner.check(config, [1, 1], spatial),
-            Err(GpuError::TooLarge { .. })
+            Err(GpuError::TooLarge { bytes, .. }) if bytes > 1 << 50
         ));
     }
+}
+
+#[test]
+fn a_backward_pass_binds_more_buffers() {
+    let adapter = Adapter {
+        max_bindings: 6,
+        ..Adapter::of(&WgpuDevice::default()).expect("an adapter")
+    };
+    let runner = WgpuRunner::with_adapter(adapter);
+    let config = BottleneckLstmConfig::new(5, 4);
+    assert!(runner.check(&config, [1, 2], SPATIAL).is_ok());
+    let error = runner.check_training(&config, [1, 2], SPATIAL);
+    let error = error.expect_err("seven buffers of six").to_string();
+    assert!(error.starts_with("a kernel takes 7 buffers"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the viewer can do to the video and to the memory.
 
-use egui::{Button, Frame, Margin, RichText, ScrollArea, Slider, Ui};
+use egui::{Align, Button, Frame, Layout, Margin, Response, RichText, ScrollArea, Slider, Ui};
 
 use super::theme::{Palette, bold, medium};
 use crate::action::Action;
@@ -58,16 +58,7 @@ impl App {
             index + 1,
             index + 1
         );
-        let label = ui
-            .horizontal(|ui| {
-                let label = ui.label(&knob.name);
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    ui.label(RichText::new(text).font(medium(13.0)).color(palette.muted));
-                });
-                label
-            })
-            .inner;
-        ui.spacing_mut().slider_width = ui.available_width();
+        let label = above_slider(ui, &knob.name, text, palette);
         let slider = Slider::new(&mut value, 0.0..=knob.max)
             .show_value(false)
             .step_by(match knob.unit {
@@ -134,22 +125,26 @@ impl App {
             0 => "norm over all".to_owned(),
             channel => format!("{channel} of {channels}"),
         };
-        let label = ui
-            .horizontal(|ui| {
-                let label = ui.label("Channel");
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    ui.label(RichText::new(text).font(medium(13.0)).color(palette.muted));
-                });
-                label
-            })
-            .inner;
-        ui.spacing_mut().slider_width = ui.available_width();
+        let label = above_slider(ui, "Channel", text, palette);
         let slider = Slider::new(&mut at, 0..=channels).show_value(false);
         let response = ui.add_enabled(there, slider).labelled_by(label.id);
         if response.on_hover_text("[ and ]").changed() {
             self.settings.look.channel = at.checked_sub(1);
         }
     }
+}
+
+/// A slider's name, to the left, and its value, to the right; the slider is as wide as both. Returns the name's label.
+fn above_slider(ui: &mut Ui, name: &str, value: String, palette: &Palette) -> Response {
+    let label = ui.horizontal(|ui| {
+        let label = ui.label(name);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.label(RichText::new(value).font(medium(13.0)).color(palette.muted));
+        });
+        label
+    });
+    ui.spacing_mut().slider_width = ui.available_width();
+    label.inner
 }
 
 /// The name of a part of the controls, and what it is.

@@ -8,8 +8,8 @@ use crate::app::App;
 use crate::description::Compute;
 
 impl App {
-    pub(super) fn show_figures(&mut self, ui: &mut Ui, palette: &Palette) {
-        let Some(description) = self.description.clone() else {
+    pub(super) fn show_figures(&self, ui: &mut Ui, palette: &Palette) {
+        let Some(description) = &self.description else {
             return;
         };
         let device = match description.compute {

@@ -65,11 +65,13 @@ const LIGHT: Palette = Palette {
 pub mod frame {
     use egui::Color32;
 
-    pub const RIGHT: Color32 = Color32::from_rgb(0x2f, 0xd6, 0xb5);
-    pub const WRONG: Color32 = Color32::from_rgb(0xff, 0x5d, 0x73);
-    pub const UNKNOWN: Color32 = Color32::from_rgb(0x8f, 0xa6, 0xff);
+    use super::DARK;
+
+    pub const RIGHT: Color32 = DARK.networks[1];
+    pub const WRONG: Color32 = DARK.wrong;
+    pub const UNKNOWN: Color32 = DARK.networks[0];
     pub const TRUTH: Color32 = Color32::from_rgb(0xff, 0xd4, 0x5e);
-    pub const INK: Color32 = Color32::from_rgb(0x0f, 0x13, 0x19);
+    pub const INK: Color32 = DARK.background;
 }
 
 impl Palette {

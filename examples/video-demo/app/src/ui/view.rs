@@ -109,7 +109,7 @@ impl App {
                 .for_each(|truth| canvas.draw_truth(truth));
         }
         view.found.iter().for_each(|found| canvas.draw_found(found));
-        self.show_chips(&canvas, palette, view, shown);
+        Self::show_chips(&canvas, palette, view, shown);
         let edge = match shown.damage {
             Some(_) => Stroke::new(3.0, palette.damage),
             None => Stroke::new(1.0, palette.line),
@@ -187,7 +187,7 @@ impl App {
     }
 
     /// Words on the frame itself: its number and damage, and how old the memory is.
-    fn show_chips(&self, canvas: &Canvas<'_>, palette: &Palette, view: &View, shown: &Shown) {
+    fn show_chips(canvas: &Canvas<'_>, palette: &Palette, view: &View, shown: &Shown) {
         let dark = Color32::from_black_alpha(170);
         let number = format!("frame {}", shown.number + 1);
         let mut left = 8.0;
@@ -195,10 +195,10 @@ impl App {
         if let Some(damage) = &shown.damage {
             left += canvas.chip(vec2(left, -8.0), damage, palette.damage, frame::INK) + 5.0;
         }
-        let memory = match (view.age, &self.note) {
-            (None, _) => "no memory".to_owned(),
-            (Some(0 | 1), _) => "memory just reset".to_owned(),
-            (Some(age), _) => format!("memory of {age} frames"),
+        let memory = match view.age {
+            None => "no memory".to_owned(),
+            Some(0 | 1) => "memory just reset".to_owned(),
+            Some(age) => format!("memory of {age} frames"),
         };
         let fresh = view.age.is_some_and(|age| age <= 15);
         let (fill, ink) = match fresh {
