@@ -27,6 +27,7 @@ mod portable;
 mod product;
 #[doc(hidden)]
 pub mod roofline;
+pub mod separable;
 mod share;
 mod step;
 mod sums;
@@ -36,7 +37,7 @@ mod tests;
 pub use depthwise::{Map, covers};
 pub use fork::awake;
 pub use instructions::Instructions;
-pub use lanes::Octet;
+pub use lanes::{LANES, Octet};
 pub use memory::{Buffer, Memory};
 pub use pack::{Packed, Transposed, Weights};
 pub use plan::{Activation, Plan};

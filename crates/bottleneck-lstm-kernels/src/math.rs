@@ -78,6 +78,23 @@ fn tanh<A: Vectors, const N: usize>(v: A, x: [A::V; N]) -> [A::V; N] {
     ))
 }
 
+impl Activation {
+    /// Those that it keeps its argument within, if that is all it does.
+    pub(crate) fn bounds(self) -> Option<[f32; 2]> {
+        match self {
+            Self::Relu => Some([0.0, f32::INFINITY]),
+            Self::Relu6 => Some([0.0, 6.0]),
+            Self::Identity | Self::Tanh => None,
+        }
+    }
+}
+
+/// `x`, at least the one and at most the other of the bounds. NaN stays NaN.
+#[inline(always)]
+pub fn clamp<A: Vectors>(v: A, [low, high]: [f32; 2], x: A::V) -> A::V {
+    v.at_most(v.at_least(x, v.splat(low)), v.splat(high))
+}
+
 /// `activation(x)`. NaN stays NaN.
 #[inline(always)]
 pub fn activate<A: Vectors, const N: usize>(

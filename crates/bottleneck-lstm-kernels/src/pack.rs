@@ -246,14 +246,14 @@ fn check(plan: &Plan, weights: &Weights<&[f32]>) {
     }
 }
 
-fn octet(values: &[f32]) -> Octet {
+pub(crate) fn octet(values: &[f32]) -> Octet {
     let mut octet = Octet::ZERO;
     octet.0[..values.len()].copy_from_slice(values);
     octet
 }
 
 /// Up to eight rows of a matrix with lines of `stride`, from row `first` of `count` on.
-fn rows(matrix: &[f32], stride: usize, first: usize, count: usize) -> [&[f32]; LANES] {
+pub(crate) fn rows(matrix: &[f32], stride: usize, first: usize, count: usize) -> [&[f32]; LANES] {
     std::array::from_fn(|i| match first + i < count {
         true => &matrix[(first + i) * stride..][..stride],
         false => &[],
@@ -261,7 +261,10 @@ fn rows(matrix: &[f32], stride: usize, first: usize, count: usize) -> [&[f32]; L
 }
 
 /// Two times eight rows.
-fn both<'a>(left: [&'a [f32]; LANES], right: [&'a [f32]; LANES]) -> [&'a [f32]; 2 * LANES] {
+pub(crate) fn both<'a>(
+    left: [&'a [f32]; LANES],
+    right: [&'a [f32]; LANES],
+) -> [&'a [f32]; 2 * LANES] {
     std::array::from_fn(|i| if i < LANES { left[i] } else { right[i - LANES] })
 }
 

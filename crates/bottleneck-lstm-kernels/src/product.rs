@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::Activation;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Two, Vectors, load, store};
-use crate::math::activate_all;
+use crate::math::{activate_all, clamp};
 use crate::planes::{PlanesMut, each, split_planes};
 use crate::share::Share;
 
@@ -194,6 +194,8 @@ pub enum Start<'a> {
     Zero,
     /// `[pairs of output octets]`
     Bias(&'a [[Octet; 2]]),
+    /// A bias on top of planes, of a map that a block adds to its result.
+    Residual(&'a [[Octet; 2]], Input<'a>),
     /// Planes of sums.
     Sums(Input<'a>),
     /// What the output holds.
@@ -206,6 +208,12 @@ impl Start<'_> {
             Self::Bias(bias) => {
                 let (bias, other) = bias.split_at(at);
                 (Self::Bias(bias), Self::Bias(other))
+            }
+            Self::Residual(bias, map) => {
+                let (bias, other) = bias.split_at(at);
+                let octets = &map.octets[2 * at * map.plane..];
+                let rest = Input { octets, ..map };
+                (Self::Residual(bias, map), Self::Residual(other, rest))
             }
             Self::Sums(sums) => {
                 let octets = &sums.octets[2 * at * sums.plane..];
@@ -314,6 +322,10 @@ impl Product<'_> {
                 first: input.first,
                 panels: panels::<P>(blocks, depth, first, planes),
                 start: if pass > 0 { Start::Output } else { self.start },
+                bounds: match pass + 1 == passes {
+                    true => self.activation.bounds(),
+                    false => None,
+                },
                 index,
             };
             let mut ahead = Ahead::new(ahead, positions);
@@ -324,7 +336,7 @@ impl Product<'_> {
         }
         let channels = self.channels - index * 2 * LANES;
         for (octet, values) in out.into_iter().flatten().enumerate() {
-            if self.activation != Activation::Identity {
+            if self.activation == Activation::Tanh {
                 activate_all(l, self.activation, values);
             }
             // A weight of 0 times infinity is NaN, which must not reach the next product.
@@ -393,6 +405,8 @@ struct Pass<'a, const P: usize> {
     first: usize,
     panels: [&'a [Block]; P],
     start: Start<'a>,
+    /// Of the sums, once they are whole.
+    bounds: Option<[f32; 2]>,
     /// The first of the panels.
     index: usize,
 }
@@ -413,6 +427,15 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
                 *sums = [two.load(bias); R];
             }
         }
+        Start::Residual(bias, from) => {
+            for (p, (sums, bias)) in sums.iter_mut().zip(&bias[pass.index..]).enumerate() {
+                let planes = panel_planes(from.octets, from.plane, pass.index + p);
+                *sums = load_halves(l, planes, from.first + tile);
+                for sum in sums.iter_mut() {
+                    *sum = two.add(*sum, two.load(bias));
+                }
+            }
+        }
         Start::Sums(from) => {
             for (p, sums) in sums.iter_mut().enumerate() {
                 let planes = panel_planes(from.octets, from.plane, pass.index + p);
@@ -427,6 +450,11 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
     }
     let first = pass.first + tile;
     accumulate::<L, R, P>(l, &mut sums, pass.octets, pass.plane, first, pass.panels);
+    if let Some(bounds) = pass.bounds {
+        for sum in sums.as_flattened_mut() {
+            *sum = clamp(two, bounds, *sum);
+        }
+    }
     for p in 0..P {
         let [left, right] = &mut out[p];
         store_halves(l, [left, right], tile, sums[p]);

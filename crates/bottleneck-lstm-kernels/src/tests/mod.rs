@@ -10,6 +10,7 @@ mod math;
 mod octets;
 mod outer;
 mod product;
+mod separable;
 mod share;
 
 use crate::instructions::Instructions;
