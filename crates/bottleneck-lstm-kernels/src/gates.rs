@@ -10,7 +10,7 @@ use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
 use crate::math::{activate, sigmoid};
 use crate::octets::scatter;
 use crate::planes::{PlanesMut, octet, plane};
-use crate::product::{Ahead, Block, Input, accumulate, by_rows, store_halves, tiles};
+use crate::product::{Ahead, Block, Input, accumulate, by_rows, full, store_halves, tiles};
 
 /// State below this size becomes 0: it has no effect, and would decay into denormal numbers, which
 /// some machines compute with a hundred times slower.
@@ -110,7 +110,9 @@ impl Kernel for Gates<'_> {
             };
             let next = (index + 1) * 2 * depth;
             let next = self.weights.panels.get(next..next + 2 * depth);
-            let mut ahead = Ahead::new([next.unwrap_or_default()], positions);
+            let at_a_time = if L::WIDE { full::<L>() } else { BLOCK };
+            let steps = positions.div_ceil(at_a_time);
+            let mut ahead = Ahead::new([next.unwrap_or_default()], steps);
             for first in (0..positions).step_by(BLOCK) {
                 let count = BLOCK.min(positions - first);
                 let x = Input {
@@ -119,11 +121,11 @@ impl Kernel for Gates<'_> {
                 };
                 if L::WIDE {
                     for (tile, rows) in tiles::<L>(count) {
-                        ahead.prefetch(l, rows);
+                        ahead.prefetch(l);
                         by_rows!(rows, sum_pairs::<L, 2>(l, x, panels, bias, &mut sums, tile));
                     }
                 } else {
-                    ahead.prefetch(l, count);
+                    ahead.prefetch(l);
                     let pairs = sums.chunks_exact_mut(2).zip(panels.chunks_exact(depth));
                     for ((sums, panel), bias) in pairs.zip(bias.chunks_exact(2)) {
                         for (tile, rows) in tiles::<L>(count) {

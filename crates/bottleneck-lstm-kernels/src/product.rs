@@ -101,7 +101,7 @@ macro_rules! unroll {
 ///
 /// The multiply-adds want two of the six places that a core has for instructions in a cycle; where two threads share
 /// the core, each has but three.
-const APART: usize = 8;
+pub const APART: usize = 8;
 
 /// Adds what the blocks of `P` panels make of `R` positions from `first` on to `sums`; `x` has a
 /// plane for each block.
@@ -164,6 +164,9 @@ fn add_channel<L: Lanes, const R: usize, const P: usize>(
         }
     }
 }
+
+/// Blocks of a panel that are multiplied between two requests for others.
+const STRETCH: usize = 4;
 
 /// The weights of a product, or of a part of it.
 #[derive(Debug, Clone, Copy)]
@@ -328,10 +331,10 @@ impl Product<'_> {
                 },
                 index,
             };
-            let mut ahead = Ahead::new(ahead, positions);
+            let stretches = run.panels[0].len().div_ceil(STRETCH);
+            let mut ahead = Ahead::new(ahead, positions.div_ceil(full::<L>()) * stretches);
             for (tile, rows) in tiles::<L>(positions) {
-                ahead.prefetch(l, rows);
-                by_rows!(rows, run_tile::<L, P>(l, &run, &mut out, tile));
+                by_rows!(rows, run_tile::<L, P>(l, &run, &mut ahead, &mut out, tile));
             }
         }
         let channels = self.channels - index * 2 * LANES;
@@ -370,31 +373,37 @@ fn panels<const P: usize>(
 
 /// Weights that the tiles after these want: from the third-level cache or from memory they come too
 /// late if nobody asks before.
+///
+/// They are asked for a few at a time. A core waits for no more than some dozen lines, and for all that would
+/// come after them in the order of the program.
 pub struct Ahead<'a, const P: usize> {
-    panels: [&'a [Block]; P],
-    positions: usize,
+    panels: [&'a [Pair]; P],
+    /// As many of each panel at a time.
+    lines: usize,
 }
 
 impl<'a, const P: usize> Ahead<'a, P> {
-    /// As many of each panel, to be asked for in the course of `positions`.
-    pub fn new(panels: [&'a [Block]; P], positions: usize) -> Self {
-        Self { panels, positions }
+    /// As many of each panel, to be asked for in so many steps.
+    #[inline(always)]
+    pub fn new(panels: [&'a [Block]; P], steps: usize) -> Self {
+        let panels = panels.map(<[Block]>::as_flattened);
+        let longest = panels.iter().map(|panel| panel.len()).max();
+        Self {
+            panels,
+            lines: longest.unwrap_or_default().div_ceil(steps.max(1)),
+        }
     }
 
-    /// Asks for those that the share of `rows` positions comes to.
+    /// Asks for the next ones.
     #[inline(always)]
-    pub fn prefetch<L: Lanes>(&mut self, l: L, rows: usize) {
+    pub fn prefetch<L: Lanes>(&mut self, l: L) {
         for panel in &mut self.panels {
-            let count = (panel.len() * rows)
-                .div_ceil(self.positions)
-                .min(panel.len());
-            let (blocks, rest) = panel.split_at(count);
-            for line in blocks.as_flattened() {
+            let (lines, rest) = panel.split_at(self.lines.min(panel.len()));
+            for line in lines {
                 l.prefetch(line);
             }
             *panel = rest;
         }
-        self.positions = self.positions.saturating_sub(rows).max(1);
     }
 }
 
@@ -415,6 +424,7 @@ struct Pass<'a, const P: usize> {
 fn run_tile<L: Lanes, const R: usize, const P: usize>(
     l: L,
     pass: &Pass<'_, P>,
+    ahead: &mut Ahead<'_, P>,
     out: &mut [[&mut [Octet]; 2]; P],
     tile: usize,
 ) {
@@ -448,8 +458,17 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
             }
         }
     }
-    let first = pass.first + tile;
-    accumulate::<L, R, P>(l, &mut sums, pass.octets, pass.plane, first, pass.panels);
+    let (first, depth) = (pass.first + tile, pass.panels[0].len());
+    for at in (0..depth).step_by(STRETCH) {
+        ahead.prefetch(l);
+        let stretch = at..depth.min(at + STRETCH);
+        let octets = &pass.octets[at * pass.plane..];
+        let mut panels: [&[Block]; P] = [&[]; P];
+        for (part, panel) in panels.iter_mut().zip(pass.panels) {
+            *part = &panel[stretch.clone()];
+        }
+        accumulate::<L, R, P>(l, &mut sums, octets, pass.plane, first, panels);
+    }
     if let Some(bounds) = pass.bounds {
         for sum in sums.as_flattened_mut() {
             *sum = clamp(two, bounds, *sum);

@@ -86,11 +86,14 @@ impl Stem {
         let taps = down.taps(y);
         for (index, line) in lines.chunks_exact_mut(self.line()).enumerate() {
             let (channel, tap) = (index / SIDE, index % SIDE);
-            line.fill(0.0);
             if taps.contains(&tap) {
                 let row = y * down.stride + tap - down.before;
                 let from = &picture[channel * area + row * across.size..][..across.size];
+                line[..across.before].fill(0.0);
                 line[across.before..][..across.size].copy_from_slice(from);
+                line[across.before + across.size..].fill(0.0);
+            } else {
+                line.fill(0.0);
             }
         }
     }
