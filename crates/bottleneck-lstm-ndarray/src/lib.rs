@@ -6,6 +6,7 @@ mod backend;
 mod call;
 mod fused;
 mod kept;
+pub mod network;
 mod plan;
 mod runner;
 mod stream;

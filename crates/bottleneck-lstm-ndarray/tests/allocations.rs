@@ -1,4 +1,4 @@
-//! What a step allocates. One test, so that nothing else in the process allocates meanwhile.
+//! What a step and a frame allocate. One test, so that nothing else in the process allocates meanwhile.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bottleneck_lstm::{BottleneckLstmConfig, Peephole};
 use bottleneck_lstm_ndarray::CpuRunner;
+use bottleneck_lstm_ndarray::network::{self, Activation, Convolution, Graph, Kind};
 use burn::tensor::Tensor;
 use burn_flex::Flex;
 use rayon::ThreadPoolBuilder;
@@ -63,6 +64,68 @@ fn allocations(run: impl FnOnce()) -> usize {
 }
 
 #[test]
+fn a_step_allocates_its_result_alone_and_a_frame_nothing() {
+    a_step_allocates_its_result_alone();
+    a_frame_allocates_nothing();
+}
+
+/// A network with all kinds of layers, a sum and two outputs.
+fn graph() -> Graph {
+    let mut graph = Graph::new(3, [21, 30]).unwrap();
+    let mut map = graph.input();
+    let layers = [
+        (Kind::Dense, [3, 16], 2),
+        (Kind::Depthwise, [16, 16], 1),
+        (Kind::Pointwise, [16, 9], 1),
+        (Kind::Pointwise, [9, 40], 1),
+        (Kind::Depthwise, [40, 40], 1),
+        (Kind::Pointwise, [40, 9], 1),
+        (Kind::Dense, [9, 20], 2),
+    ];
+    let mut earlier = map;
+    for (index, (kind, channels, stride)) in layers.into_iter().enumerate() {
+        let [input, output] = channels;
+        let count = match kind {
+            Kind::Pointwise => input * output,
+            Kind::Depthwise => input * 9,
+            Kind::Dense => input * output * 9,
+        };
+        let convolution = Convolution {
+            name: index.to_string(),
+            kind,
+            channels,
+            stride,
+            activation: Activation::Identity,
+            weight: vec![0.1; count],
+            bias: vec![0.1; output],
+        };
+        map = graph.convolve(map, convolution).unwrap();
+        match index {
+            2 => earlier = map,
+            5 => map = graph.add(map, earlier).unwrap(),
+            _ => {}
+        }
+    }
+    graph
+        .output(&[earlier], network::Layout::ChannelsFirst)
+        .unwrap();
+    graph
+        .output(&[map, earlier], network::Layout::ChannelsLast)
+        .unwrap();
+    graph
+}
+
+fn a_frame_allocates_nothing() {
+    let graph = graph();
+    let frame = vec![0.5; 3 * 21 * 30];
+    let planned = allocations_here(|| drop(CpuRunner::new().network(&graph)));
+    assert!(planned > 0, "the allocator does not count");
+    let mut network = CpuRunner::new().with_threads(1).network(&graph);
+    for _ in 0..50 {
+        assert_eq!(allocations_here(|| network.run(&frame).unwrap()), 0);
+    }
+}
+
 fn a_step_allocates_its_result_alone() {
     let device = Default::default();
     let configs = [

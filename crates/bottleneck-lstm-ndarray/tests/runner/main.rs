@@ -5,6 +5,7 @@ mod determinism;
 mod extremes;
 mod fused;
 mod kept;
+mod network;
 mod plain;
 mod stream;
 mod variants;
