@@ -1,4 +1,4 @@
-//! Times the cell and ConvLSTM on Burn's CPU backends beside ONNX Runtime and PyTorch.
+//! Times the cell and ConvLSTM on Burn's CPU backends beside ONNX Runtime and PyTorch, and the detector.
 //!
 //! One round runs every contestant once, one after the other; a ratio is that of two runs of one
 //! round, so that a machine whose speed drifts slows both sides. One thread each.
@@ -7,7 +7,9 @@ mod cpu;
 mod machine;
 mod ours;
 mod peers;
+mod process;
 mod rounds;
+mod ssd;
 mod table;
 #[cfg(feature = "wgpu")]
 mod wgpu;
@@ -63,6 +65,7 @@ struct Args {
 #[derive(Subcommand)]
 enum Mode {
     Cpu(cpu::Args),
+    Ssd(ssd::Args),
     #[cfg(feature = "wgpu")]
     Wgpu(wgpu::Args),
 }
@@ -76,6 +79,7 @@ fn main() -> Result<()> {
     );
     match &args.mode {
         Some(Mode::Cpu(args)) => cpu::run(args),
+        Some(Mode::Ssd(args)) => ssd::run(args),
         #[cfg(feature = "wgpu")]
         Some(Mode::Wgpu(args)) => wgpu::run(args),
         None => run(&args),

@@ -1,15 +1,13 @@
 //! ONNX Runtime and PyTorch, in a Python process each that lives as long as the bench.
 
 use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result};
+use serde_json::json;
 
+use crate::process::Process;
 use crate::rounds::Contestant;
 use crate::work::{Cell, Kind, Work};
 
@@ -34,7 +32,7 @@ pub enum Way {
 
 /// The peers that could be started.
 pub struct Peers {
-    running: Vec<(&'static str, Rc<RefCell<Peer>>)>,
+    running: Vec<(&'static str, Rc<RefCell<Process>>)>,
     versions: Vec<String>,
     absent: Option<String>,
 }
@@ -48,7 +46,7 @@ impl Peers {
             absent: None,
         };
         for (module, name) in NAMES {
-            match Peer::start(python, module) {
+            match Process::start(python, SCRIPT, module) {
                 Ok((peer, version)) => {
                     peers.versions.push(format!("{name} {version}"));
                     peers.running.push((name, Rc::new(RefCell::new(peer))));
@@ -99,9 +97,7 @@ impl Peers {
         let Some((_, peer)) = self.running.iter().find(|(running, _)| *running == peer) else {
             return Ok(None);
         };
-        let number = peer
-            .borrow_mut()
-            .prepare(work, way)
+        let number = prepare(&mut peer.borrow_mut(), work, way)
             .with_context(|| format!("{name}: {work}"))?;
         let peer = Rc::clone(peer);
         Ok(Some(Contestant {
@@ -113,83 +109,17 @@ impl Peers {
     }
 }
 
-/// One process, which answers every line that it is sent with one.
-struct Peer {
-    process: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    fn start(python: &Path, module: &str) -> Result<(Self, String)> {
-        let mut process = Command::new(python)
-            .args(["-c", SCRIPT, module])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {}", python.display()))?;
-        let requests = process.stdin.take().context("the process has no input")?;
-        let answers = BufReader::new(process.stdout.take().context("the process has no output")?);
-        let mut peer = Self {
-            process,
-            requests,
-            answers,
-        };
-        let version = peer
-            .answer()
-            .with_context(|| format!("cannot import {module}"))?;
-        let version = version
-            .as_str()
-            .context("the version is no string")?
-            .to_owned();
-        Ok((peer, version))
-    }
-
-    fn answer(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        ensure!(self.answers.read_line(&mut line)? > 0, "the process ended");
-        let answer = serde_json::from_str::<Value>(&line)?;
-        if let Some(error) = answer.get("error") {
-            anyhow::bail!("{error}");
-        }
-        Ok(answer)
-    }
-
-    fn ask(&mut self, request: &Value) -> Result<Value> {
-        writeln!(self.requests, "{request}")?;
-        self.requests.flush()?;
-        self.answer()
-    }
-
-    /// Returns the number of the work.
-    fn prepare(&mut self, work: &Work, way: Way) -> Result<u64> {
-        let (batch, steps) = work.kind.batch_and_steps();
-        let number = self.ask(&json!({
-            "cell": if work.cell == Cell::ConvLstm { "conv_lstm" } else { "bottleneck_lstm" },
-            "training": work.kind == Kind::Training,
-            "shape": [work.shape.input, work.shape.hidden, work.shape.side],
-            "batch": batch,
-            "steps": steps,
-            "unrolled": way != Way::StepByStep,
-            "all_gradients": way == Way::AllGradients,
-        }))?;
-        number.as_u64().context("the work has no number")
-    }
-
-    fn run(&mut self, number: u64) -> Result<Duration> {
-        let seconds = self
-            .ask(&json!(number))?
-            .as_f64()
-            .context("the time is no number")?;
-        Ok(Duration::from_secs_f64(seconds))
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Has a peer's process prepare a work. Returns the number of the work.
+fn prepare(peer: &mut Process, work: &Work, way: Way) -> Result<u64> {
+    let (batch, steps) = work.kind.batch_and_steps();
+    let number = peer.ask(&json!({
+        "cell": if work.cell == Cell::ConvLstm { "conv_lstm" } else { "bottleneck_lstm" },
+        "training": work.kind == Kind::Training,
+        "shape": [work.shape.input, work.shape.hidden, work.shape.side],
+        "batch": batch,
+        "steps": steps,
+        "unrolled": way != Way::StepByStep,
+        "all_gradients": way == Way::AllGradients,
+    }))?;
+    number.as_u64().context("the work has no number")
 }

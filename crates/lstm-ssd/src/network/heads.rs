@@ -54,7 +54,21 @@ impl<B: Backend> Heads<B> {
         }
     }
 
+    /// Classes, the background among them.
+    pub fn num_classes(&self) -> usize {
+        self.num_classes
+    }
+
     /// Its convolutions in the order of their layers.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block<B>> {
+        self.boxes
+            .iter()
+            .zip(&self.classes)
+            .flat_map(|(boxes, classes)| [boxes, classes])
+    }
+
+    /// As [`blocks`](Self::blocks).
     pub(crate) fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block<B>> {
         self.boxes
             .iter_mut()

@@ -231,9 +231,9 @@ fn repeated() -> impl Iterator<Item = (usize, usize, usize)> {
 
 /// An inverted residual: expand, unless the block is as wide as its input, depthwise, project.
 #[derive(Module, Debug)]
-struct Inverted<B: Backend> {
-    convolutions: Vec<Block<B>>,
-    residual: bool,
+pub(super) struct Inverted<B: Backend> {
+    pub(super) convolutions: Vec<Block<B>>,
+    pub(super) residual: bool,
 }
 
 impl<B: Backend> Inverted<B> {
@@ -259,17 +259,17 @@ impl<B: Backend> Inverted<B> {
 /// ```
 #[derive(Module, Debug)]
 pub struct MobileNetV2Ssd<B: Backend> {
-    stem: Vec<Block<B>>,
+    pub(super) stem: Vec<Block<B>>,
     /// Blocks before the one whose expanded map feeds the first heads.
-    front: Vec<Inverted<B>>,
+    pub(super) front: Vec<Inverted<B>>,
     /// That one, which is not residual.
-    middle: Vec<Block<B>>,
+    pub(super) middle: Vec<Block<B>>,
     /// Blocks after it.
-    back: Vec<Inverted<B>>,
-    last: Vec<Block<B>>,
-    extras: Vec<Block<B>>,
-    heads: Heads<B>,
-    input: [usize; 2],
+    pub(super) back: Vec<Inverted<B>>,
+    pub(super) last: Vec<Block<B>>,
+    pub(super) extras: Vec<Block<B>>,
+    pub(super) heads: Heads<B>,
+    pub(super) input: [usize; 2],
 }
 
 impl<B: Backend> MobileNetV2Ssd<B> {
@@ -357,6 +357,20 @@ impl<B: Backend> MobileNetV2Ssd<B> {
     }
 
     /// Its convolutions in the order of [`MobileNetV2SsdConfig::layers`].
+    #[cfg(feature = "cpu")]
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &Block<B>> {
+        let (front, back) = (self.front.iter(), self.back.iter());
+        self.stem
+            .iter()
+            .chain(front.flat_map(|block| &block.convolutions))
+            .chain(&self.middle)
+            .chain(back.flat_map(|block| &block.convolutions))
+            .chain(&self.last)
+            .chain(&self.extras)
+            .chain(self.heads.blocks())
+    }
+
+    /// As [`blocks`](Self::blocks).
     fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block<B>> {
         self.stem
             .iter_mut()

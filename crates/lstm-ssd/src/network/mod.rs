@@ -2,11 +2,15 @@
 
 mod block;
 mod error;
+#[cfg(feature = "cpu")]
+mod graph;
 mod heads;
 mod layer;
 mod lstm_ssd;
 mod mobilenet_v1;
 mod mobilenet_v2;
+#[cfg(feature = "cpu")]
+mod runner;
 mod weights;
 
 pub use block::{Block, Normalization};
@@ -16,4 +20,6 @@ pub use layer::{Cost, Layer};
 pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
+#[cfg(feature = "cpu")]
+pub use runner::{Numbers, RunnerError, SsdRunner};
 pub use weights::{Mismatch, WeightsError};

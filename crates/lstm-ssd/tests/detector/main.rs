@@ -7,5 +7,7 @@ mod lstm_ssd;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod picture;
+#[cfg(feature = "cpu")]
+mod runner;
 mod shared;
 mod weights;

@@ -11,22 +11,22 @@ use serde::Deserialize;
 
 use super::shared;
 
-fn config() -> MobileNetV2SsdConfig {
+pub fn config() -> MobileNetV2SsdConfig {
     MobileNetV2SsdConfig::new(24)
 }
 
 /// Tensors of the published detector's, where there is such data.
-fn tensors(name: &str) -> Option<Checkpoint> {
+pub fn tensors(name: &str) -> Option<Checkpoint> {
     let file = shared::file(&format!("ssd_mobilenet_v2/{name}"))?;
     Some(Checkpoint::open(file).expect("a readable file"))
 }
 
-fn tensor<const D: usize>(checkpoint: &Checkpoint, name: &str) -> Tensor<Flex, D> {
+pub fn tensor<const D: usize>(checkpoint: &Checkpoint, name: &str) -> Tensor<Flex, D> {
     let view = checkpoint.get(name).expect(name);
     Tensor::from_data(view.to_data().unwrap(), &Default::default())
 }
 
-fn largest<const D: usize>(a: Tensor<Flex, D>, b: Tensor<Flex, D>) -> f32 {
+pub fn largest<const D: usize>(a: Tensor<Flex, D>, b: Tensor<Flex, D>) -> f32 {
     assert_eq!(a.dims(), b.dims());
     (a - b).abs().max().into_scalar()
 }
@@ -149,7 +149,7 @@ struct Frame {
     detections: Vec<(String, f32, f32, f32, f32, f32)>,
 }
 
-fn detections(boxes: &TensorData, logits: &TensorData) {
+pub fn detections(boxes: &TensorData, logits: &TensorData) {
     let Some(file) = shared::file("ssd_mobilenet_v2/detections.json") else {
         return;
     };

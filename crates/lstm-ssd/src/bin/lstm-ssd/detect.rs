@@ -9,6 +9,7 @@ use lstm_ssd::video::Video;
 use lstm_ssd::{Detector, Picture};
 
 use crate::cli::Detect;
+use crate::detector;
 use crate::output::Output;
 use crate::render::Animation;
 use crate::walk::{Ended, walk};
@@ -16,9 +17,8 @@ use crate::walk::{Ended, walk};
 /// Lists what is seen.
 pub fn run(args: &Detect) -> Result<Ended> {
     let input = &args.input;
-    let detector = Detector::<Flex>::load(&input.weights, &Default::default())
-        .with_context(|| input.weights.display().to_string())?
-        .with_postprocess(input.postprocess());
+    let mut detector =
+        detector::load(&input.weights, &input.compute)?.with_postprocess(input.postprocess());
     let mut video = Video::open(&input.video)?;
     let mut file = args.out.as_deref().map(Output::create).transpose()?;
     let mut animation = args.render.as_deref().map(Animation::create).transpose()?;

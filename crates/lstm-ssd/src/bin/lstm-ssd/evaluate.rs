@@ -1,13 +1,12 @@
 //! `lstm-ssd evaluate`.
 
 use anyhow::{Context, Result, ensure};
-use burn_flex::Flex;
-use lstm_ssd::Detector;
 use lstm_ssd::detection::AveragePrecision;
 use lstm_ssd::truth::GroundTruth;
 use lstm_ssd::video::Video;
 
 use crate::cli::Evaluate;
+use crate::detector;
 use crate::table::markdown;
 use crate::walk::{Ended, walk};
 
@@ -15,9 +14,8 @@ use crate::walk::{Ended, walk};
 pub fn run(args: &Evaluate) -> Result<Ended> {
     let input = &args.input;
     let truth = GroundTruth::read(&args.truth)?;
-    let detector = Detector::<Flex>::load(&input.weights, &Default::default())
-        .with_context(|| input.weights.display().to_string())?
-        .with_postprocess(input.postprocess());
+    let mut detector =
+        detector::load(&input.weights, &input.compute)?.with_postprocess(input.postprocess());
     let class = detector
         .class(&args.class)
         .with_context(|| format!("the detector knows no class {:?}", args.class))?;

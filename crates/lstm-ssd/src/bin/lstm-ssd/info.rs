@@ -1,17 +1,15 @@
 //! `lstm-ssd info`.
 
-use anyhow::{Context, Result};
-use burn_flex::Flex;
-use lstm_ssd::Detector;
+use anyhow::Result;
 use lstm_ssd::network::Layer;
 
 use crate::cli::Info;
+use crate::detector;
 use crate::table::markdown;
 
 /// Says what a file of weights holds.
 pub fn run(args: &Info) -> Result<()> {
-    let detector = Detector::<Flex>::load(&args.weights, &Default::default())
-        .with_context(|| args.weights.display().to_string())?;
+    let detector = detector::load(&args.weights, &args.compute)?;
     let config = detector.config();
     let [height, width] = config.input;
     let cost = config.cost();

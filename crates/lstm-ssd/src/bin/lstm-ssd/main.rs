@@ -2,6 +2,7 @@
 
 mod cli;
 mod detect;
+mod detector;
 mod evaluate;
 mod info;
 mod output;

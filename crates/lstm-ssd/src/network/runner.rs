@@ -1,0 +1,133 @@
+//! The published detector through the CPU runner's kernels.
+
+use bottleneck_lstm_ndarray::CpuRunner;
+use bottleneck_lstm_ndarray::network::{GraphError, Network, StepTime};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use thiserror::Error;
+
+use super::{MobileNetV2Ssd, NetworkError, Predictions};
+use bottleneck_lstm::checks::image_exactly;
+
+/// Runs a [`MobileNetV2Ssd`] on the CPU with fused kernels, frame by frame. The layers are planned and their
+/// weights packed once; a frame allocates nothing on one thread.
+///
+/// It computes what [`MobileNetV2Ssd::forward`] does, in `f32` and but for rounding: with the statistics of its
+/// batch normalisation, where it has any, as they are now. The same frame gives the same bits for any number of
+/// threads.
+///
+/// ```
+/// use bottleneck_lstm_ndarray::CpuRunner;
+/// use burn_flex::Flex;
+/// use lstm_ssd::network::{MobileNetV2SsdConfig, SsdRunner};
+///
+/// let config = MobileNetV2SsdConfig::new(3).with_input([64, 64]);
+/// let network = config.init::<Flex>(&Default::default());
+/// let mut runner = SsdRunner::new(&network, &CpuRunner::new())?;
+/// let numbers = runner.run(&vec![0.0; 3 * 64 * 64])?;
+/// assert_eq!(numbers.boxes.len(), 4 * config.priors().priors().len());
+/// # Ok::<_, lstm_ssd::network::RunnerError>(())
+/// ```
+#[derive(Debug)]
+pub struct SsdRunner {
+    network: Network,
+    input: [usize; 2],
+    classes: usize,
+}
+
+/// What a detector says of each prior of a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Numbers<'a> {
+    /// Box codes, `[priors, 4]`.
+    pub boxes: &'a [f32],
+    /// Logits, `[priors, classes]`.
+    pub logits: &'a [f32],
+}
+
+/// A network that the kernels do not cover, or a frame that does not fit it.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum RunnerError {
+    /// The network, or a frame as a slice.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A frame as a tensor.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+impl SsdRunner {
+    /// Plans `network`, with the threads and the instructions of `runner`.
+    ///
+    /// # Errors
+    ///
+    /// If a module of the network was given weights of another shape.
+    pub fn new<B: Backend>(
+        network: &MobileNetV2Ssd<B>,
+        runner: &CpuRunner,
+    ) -> Result<Self, RunnerError> {
+        Ok(Self {
+            network: runner.network(&network.graph()?),
+            input: network.input(),
+            classes: network.heads().num_classes(),
+        })
+    }
+
+    /// `[height, width]` of the frames that it takes.
+    pub fn input(&self) -> [usize; 2] {
+        self.input
+    }
+
+    /// Runs one frame, `[3, height, width]`: red, green, blue from -1 to 1.
+    ///
+    /// # Errors
+    ///
+    /// If the frame has another number of values.
+    pub fn run(&mut self, frame: &[f32]) -> Result<Numbers<'_>, RunnerError> {
+        self.network.run(frame)?;
+        Ok(Numbers {
+            boxes: self.network.output(0),
+            logits: self.network.output(1),
+        })
+    }
+
+    /// As [`run`](Self::run); returns how long each step took.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn profile(&mut self, frame: &[f32]) -> Result<Vec<StepTime>, RunnerError> {
+        Ok(self.network.profile(frame)?)
+    }
+
+    /// Runs `frames`, `[batch, 3, height, width]`, one after the other, as [`MobileNetV2Ssd::try_forward`].
+    ///
+    /// # Errors
+    ///
+    /// If the frames are of another shape.
+    pub fn forward<B: Backend>(
+        &mut self,
+        frames: Tensor<B, 4>,
+    ) -> Result<Predictions<B>, RunnerError> {
+        let dims = frames.dims();
+        let [height, width] = self.input;
+        image_exactly("frames", [dims[0], 3, height, width], dims).map_err(NetworkError::from)?;
+        let (device, dtype) = (frames.device(), frames.dtype());
+        let values: Vec<f32> = frames.into_data().iter::<f32>().collect();
+        let (mut boxes, mut logits) = (Vec::new(), Vec::new());
+        for frame in values.chunks_exact(3 * height * width) {
+            let numbers = self.run(frame)?;
+            boxes.extend_from_slice(numbers.boxes);
+            logits.extend_from_slice(numbers.logits);
+        }
+        let tensor = |values: Vec<f32>, size: usize| {
+            let priors = values.len() / dims[0] / size;
+            let data = TensorData::new(values, [dims[0], priors, size]);
+            Tensor::from_data(data, (&device, dtype))
+        };
+        Ok(Predictions {
+            boxes: tensor(boxes, 4),
+            logits: tensor(logits, self.classes),
+        })
+    }
+}
