@@ -6,11 +6,12 @@
 //! long chains of operations; apart from the sums, many positions are under way at a time.
 
 use crate::Plan;
+use crate::ahead::Ahead;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
 use crate::math::{activate, sigmoid};
 use crate::octets::scatter;
 use crate::planes::{PlanesMut, octet, plane};
-use crate::product::{Ahead, Block, Input, accumulate, by_rows, full, store_halves, tiles};
+use crate::product::{Block, Input, accumulate, by_rows, full, store_halves, tiles};
 
 /// State below this size becomes 0: it has no effect, and would decay into denormal numbers, which
 /// some machines compute with a hundred times slower.
@@ -159,7 +160,8 @@ fn sum_pairs<L: Lanes, const R: usize, const P: usize>(
         sums[p] = [two.load(&L::Two::chunks(bias)[p]); R];
         pairs[p] = &panels[p * x.depth..][..x.depth];
     }
-    accumulate::<L, R, P>(l, &mut sums, x.octets, x.plane, x.first + tile, pairs);
+    let (octets, first) = ((x.octets, x.plane), x.first + tile);
+    accumulate(l, &mut sums, octets, first, pairs, &mut Ahead::nothing());
     for p in 0..P {
         let [left, right] = &mut out[2 * p..].first_chunk_mut().expect("a pair of gates");
         store_halves(l, [left, right], tile, sums[p]);

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -21,6 +22,7 @@ mod memory;
 mod octets;
 mod outer;
 mod pack;
+mod panels;
 mod plan;
 mod planes;
 mod portable;

@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::ops::Range;
 
 use crate::Activation;
+use crate::ahead::Ahead;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Two, Vectors, load, store};
 use crate::math::{activate_all, clamp};
 use crate::planes::{PlanesMut, each, split_planes};
@@ -101,22 +102,18 @@ macro_rules! unroll {
 ///
 /// The multiply-adds want two of the six places that a core has for instructions in a cycle; where two threads share
 /// the core, each has but three.
-pub const APART: usize = 8;
+const APART: usize = 8;
 
 /// Adds what the blocks of `P` panels make of `R` positions from `first` on to `sums`; `x` has a
-/// plane for each block.
+/// plane for each block. On the way it asks for what is wanted `ahead`.
 #[inline(always)]
-#[expect(
-    clippy::needless_range_loop,
-    reason = "it counts through several arrays at a time"
-)]
-pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
+pub fn accumulate<L: Lanes, const R: usize, const P: usize, const N: usize>(
     l: L,
     sums: &mut Sums<L, R, P>,
-    x: &[Octet],
-    plane: usize,
+    (x, plane): (&[Octet], usize),
     first: usize,
     mut panels: [&[Block]; P],
+    ahead: &mut Ahead<'_, N>,
 ) {
     let depth = panels[0].len();
     for panel in &mut panels {
@@ -124,12 +121,18 @@ pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
     }
     let mut at = first;
     for k in 0..depth {
+        if k % STRETCH == 0 {
+            ahead.prefetch(l);
+        }
         let x: &[Octet; R] = x[at..].first_chunk().expect("a plane for each block");
         at += plane;
         let blocks = panels.map(|panel| &panel[k]);
         if R == full::<L>() {
-            // To the compiler several inputs; one would have its values spread once.
-            let xs = if L::WIDE { black_box([x; P]) } else { [x; P] };
+            let xs = match L::WIDE && P > 1 {
+                // To the compiler several inputs; one would have its values spread once.
+                true => black_box([x; P]),
+                false => [x; P],
+            };
             unroll!(i in [0 1 2 3 4 5 6 7] { add_channel::<L, R, P>(l, sums, xs, blocks, i) });
         } else {
             for i in 0..LANES {
@@ -141,10 +144,6 @@ pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
 
 /// What one input channel adds: channel `i` of the octets of `xs`, which are the same to each panel.
 #[inline(always)]
-#[expect(
-    clippy::needless_range_loop,
-    reason = "it counts through several arrays at a time"
-)]
 fn add_channel<L: Lanes, const R: usize, const P: usize>(
     l: L,
     sums: &mut Sums<L, R, P>,
@@ -371,42 +370,6 @@ fn panels<const P: usize>(
     })
 }
 
-/// Weights that the tiles after these want: from the third-level cache or from memory they come too
-/// late if nobody asks before.
-///
-/// They are asked for a few at a time. A core waits for no more than some dozen lines, and for all that would
-/// come after them in the order of the program.
-pub struct Ahead<'a, const P: usize> {
-    panels: [&'a [Pair]; P],
-    /// As many of each panel at a time.
-    lines: usize,
-}
-
-impl<'a, const P: usize> Ahead<'a, P> {
-    /// As many of each panel, to be asked for in so many steps.
-    #[inline(always)]
-    pub fn new(panels: [&'a [Block]; P], steps: usize) -> Self {
-        let panels = panels.map(<[Block]>::as_flattened);
-        let longest = panels.iter().map(|panel| panel.len()).max();
-        Self {
-            panels,
-            lines: longest.unwrap_or_default().div_ceil(steps.max(1)),
-        }
-    }
-
-    /// Asks for the next ones.
-    #[inline(always)]
-    pub fn prefetch<L: Lanes>(&mut self, l: L) {
-        for panel in &mut self.panels {
-            let (lines, rest) = panel.split_at(self.lines.min(panel.len()));
-            for line in lines {
-                l.prefetch(line);
-            }
-            *panel = rest;
-        }
-    }
-}
-
 /// One run over the tiles: a stretch of the blocks of `P` panels.
 struct Pass<'a, const P: usize> {
     octets: &'a [Octet],
@@ -421,6 +384,10 @@ struct Pass<'a, const P: usize> {
 }
 
 #[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "sums that are counted through stay in registers"
+)]
 fn run_tile<L: Lanes, const R: usize, const P: usize>(
     l: L,
     pass: &Pass<'_, P>,
@@ -438,11 +405,13 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
             }
         }
         Start::Residual(bias, from) => {
-            for (p, (sums, bias)) in sums.iter_mut().zip(&bias[pass.index..]).enumerate() {
-                let planes = panel_planes(from.octets, from.plane, pass.index + p);
-                *sums = load_halves(l, planes, from.first + tile);
-                for sum in sums.iter_mut() {
-                    *sum = two.add(*sum, two.load(bias));
+            for p in 0..P {
+                let index = pass.index + p;
+                let planes = panel_planes(from.octets, from.plane, index);
+                let bias = two.load(&bias[index]);
+                let line: [Two<L>; R] = load_halves(l, planes, from.first + tile);
+                for r in 0..R {
+                    sums[p][r] = two.add(line[r], bias);
                 }
             }
         }
@@ -458,20 +427,13 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
             }
         }
     }
-    let (first, depth) = (pass.first + tile, pass.panels[0].len());
-    for at in (0..depth).step_by(STRETCH) {
-        ahead.prefetch(l);
-        let stretch = at..depth.min(at + STRETCH);
-        let octets = &pass.octets[at * pass.plane..];
-        let mut panels: [&[Block]; P] = [&[]; P];
-        for (part, panel) in panels.iter_mut().zip(pass.panels) {
-            *part = &panel[stretch.clone()];
-        }
-        accumulate::<L, R, P>(l, &mut sums, octets, pass.plane, first, panels);
-    }
+    let (first, x) = (pass.first + tile, (pass.octets, pass.plane));
+    accumulate(l, &mut sums, x, first, pass.panels, ahead);
     if let Some(bounds) = pass.bounds {
-        for sum in sums.as_flattened_mut() {
-            *sum = clamp(two, bounds, *sum);
+        for p in 0..P {
+            for r in 0..R {
+                sums[p][r] = clamp(two, bounds, sums[p][r]);
+            }
         }
     }
     for p in 0..P {
@@ -524,59 +486,5 @@ pub fn store_halves<L: Lanes, const R: usize>(
     store(one, &mut left[at..], halves[0]);
     if !right.is_empty() {
         store(one, &mut right[at..], halves[1]);
-    }
-}
-
-/// Fills the blocks over some input channels from rows of a matrix, one for each of up to sixteen
-/// output channels; a row that is empty stands for no channel.
-pub struct Pack<'a> {
-    pub rows: [&'a [f32]; 2 * LANES],
-    pub blocks: &'a mut [Block],
-}
-
-impl Kernel for Pack<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let one = l.one();
-        for (k, block) in self.blocks.iter_mut().enumerate() {
-            let from = k * LANES;
-            for half in 0..2 {
-                let mut rows = [one.splat(0.0); LANES];
-                for (row, values) in rows.iter_mut().zip(&self.rows[half * LANES..]) {
-                    let values = values.get(from..).unwrap_or(&[]);
-                    *row = match values.first_chunk() {
-                        Some(eight) => one.load(&Octet(*eight)),
-                        None => {
-                            let mut part = Octet::ZERO;
-                            part.0[..values.len()].copy_from_slice(values);
-                            one.load(&part)
-                        }
-                    };
-                }
-                for (line, column) in block.iter_mut().zip(l.transpose(rows)) {
-                    line.0[half] = one.store(column);
-                }
-            }
-        }
-    }
-}
-
-/// Fills the blocks of a panel whose *input* channels are `rows` of a matrix, `stride` apart, and
-/// whose output channels are up to sixteen columns of it, the first of them at `values[0]`.
-pub fn pack_transposed(
-    values: &[f32],
-    rows: usize,
-    stride: usize,
-    columns: usize,
-    blocks: &mut [Block],
-) {
-    for row in 0..rows {
-        let line = &values[row * stride..][..columns];
-        let to = &mut blocks[row / LANES][row % LANES];
-        for (octet, part) in to.0.iter_mut().zip(line.chunks(LANES)) {
-            octet.0[..part.len()].copy_from_slice(part);
-        }
     }
 }

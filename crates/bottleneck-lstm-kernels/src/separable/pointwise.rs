@@ -6,8 +6,9 @@ use crate::instructions::Instructions;
 use crate::lanes::{LANES, Octet};
 use crate::octets::octets;
 use crate::pack::{both, octet, rows};
+use crate::panels::Pack;
 use crate::planes::PlanesMut;
-use crate::product::{Block, EMPTY, Input, Pack, Panels, Product, Start};
+use crate::product::{Block, EMPTY, Input, Panels, Product, Start};
 
 /// A pointwise convolution's weights.
 #[derive(Debug, Clone)]

@@ -159,6 +159,10 @@ impl Row<'_> {
 }
 
 #[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "sums that are counted through stay in registers"
+)]
 fn tile<L: Lanes, const R: usize, const P: usize>(
     l: L,
     layer: &Stem,
@@ -187,10 +191,10 @@ fn tile<L: Lanes, const R: usize, const P: usize>(
             _ => add_line::<L, R, P, 2>(l, &mut sums, line, first, kernel),
         }
     }
-    for sum in sums.as_flattened_mut() {
-        *sum = clamp(two, layer.bounds, *sum);
-    }
     for p in 0..P {
+        for r in 0..R {
+            sums[p][r] = clamp(two, layer.bounds, sums[p][r]);
+        }
         let [left, right] = &mut out[p];
         store_halves(l, [left, right], first, sums[p]);
     }
@@ -198,10 +202,6 @@ fn tile<L: Lanes, const R: usize, const P: usize>(
 
 /// What one line adds, at stride `S`.
 #[inline(always)]
-#[expect(
-    clippy::needless_range_loop,
-    reason = "it counts through several arrays at a time"
-)]
 fn add_line<L: Lanes, const R: usize, const P: usize, const S: usize>(
     l: L,
     sums: &mut Sums<L, R, P>,

@@ -217,11 +217,12 @@ impl<'a> Planner<'a> {
         let name = name(&nodes, |map| self.convolution(map).map(|it| &*it.name));
         let mut to = last.0;
         let mut residual = None;
-        if project.is_some() && last.1.activation == Activation::Identity {
-            if let Some((sum, other)) = self.sum(to).filter(|(_, other)| other.0 < first.0) {
-                nodes.push(sum);
-                (to, residual) = (sum, Some(other));
-            }
+        if project.is_some()
+            && last.1.activation == Activation::Identity
+            && let Some((sum, other)) = self.sum(to).filter(|(_, other)| other.0 < first.0)
+        {
+            nodes.push(sum);
+            (to, residual) = (sum, Some(other));
         }
         let [_, height, width] = self.graph.nodes[from.0].shape;
         let chain = Chain::new([height, width], head, spatial, project, self.instructions);
