@@ -400,8 +400,11 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
     match pass.start {
         Start::Zero => {}
         Start::Bias(bias) => {
-            for (sums, bias) in sums.iter_mut().zip(&bias[pass.index..]) {
-                *sums = [two.load(bias); R];
+            for p in 0..P {
+                let bias = two.load(&bias[pass.index + p]);
+                for r in 0..R {
+                    sums[p][r] = bias;
+                }
             }
         }
         Start::Residual(bias, from) => {
@@ -416,14 +419,20 @@ fn run_tile<L: Lanes, const R: usize, const P: usize>(
             }
         }
         Start::Sums(from) => {
-            for (p, sums) in sums.iter_mut().enumerate() {
+            for p in 0..P {
                 let planes = panel_planes(from.octets, from.plane, pass.index + p);
-                *sums = load_halves(l, planes, from.first + tile);
+                let line: [Two<L>; R] = load_halves(l, planes, from.first + tile);
+                for r in 0..R {
+                    sums[p][r] = line[r];
+                }
             }
         }
         Start::Output => {
-            for (sums, [left, right]) in sums.iter_mut().zip(&*out) {
-                *sums = load_halves(l, [left, right], tile);
+            for p in 0..P {
+                let line: [Two<L>; R] = load_halves(l, [&*out[p][0], &*out[p][1]], tile);
+                for r in 0..R {
+                    sums[p][r] = line[r];
+                }
             }
         }
     }

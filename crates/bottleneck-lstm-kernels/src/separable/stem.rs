@@ -173,8 +173,11 @@ fn tile<L: Lanes, const R: usize, const P: usize>(
 ) {
     let two = l.two();
     let mut sums: Sums<L, R, P> = [[two.splat(0.0); R]; P];
-    for (sums, bias) in sums.iter_mut().zip(&layer.bias[index..]) {
-        *sums = [two.load(bias); R];
+    for p in 0..P {
+        let bias = two.load(&layer.bias[index + p]);
+        for r in 0..R {
+            sums[p][r] = bias;
+        }
     }
     let taps = layer.inputs * TAPS;
     let mut weights: [&[Pair]; P] = [&[]; P];
