@@ -384,7 +384,9 @@ struct Pass<'a, const P: usize> {
 }
 
 #[inline(always)]
-#[expect(
+#[allow(
+    clippy::manual_memcpy,
+    clippy::manual_slice_fill,
     clippy::needless_range_loop,
     reason = "sums that are counted through stay in registers"
 )]

@@ -159,7 +159,9 @@ impl Row<'_> {
 }
 
 #[inline(always)]
-#[expect(
+#[allow(
+    clippy::manual_memcpy,
+    clippy::manual_slice_fill,
     clippy::needless_range_loop,
     reason = "sums that are counted through stay in registers"
 )]
