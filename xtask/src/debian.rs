@@ -49,5 +49,8 @@ pub fn screen() -> Result<()> {
 fn install(packages: &[&str]) -> Result<()> {
     stage_of("lists of packages", command("apt-get").arg("update"))?;
     let mut install = command("apt-get");
-    stage_of("packages", install.args(["install", "--yes"]).args(packages))
+    stage_of(
+        "packages",
+        install.args(["install", "--yes"]).args(packages),
+    )
 }

@@ -68,7 +68,9 @@ pub fn run(args: &Args) -> Result<()> {
 fn all() -> Result<()> {
     debian::driver()?;
     debian::screen()?;
-    println!("All tests: some 40 minutes on two cores from an empty target folder, and 4 GB of disk.");
+    println!(
+        "All tests: some 40 minutes on two cores from an empty target folder, and 4 GB of disk."
+    );
     suite("all", &ALL, |binaries| {
         let (gpu, mut all) = parts(binaries, &WGSL)?;
         all.extend(gpu);
