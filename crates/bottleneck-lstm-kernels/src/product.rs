@@ -106,10 +106,6 @@ const APART: usize = 8;
 /// Adds what the blocks of `P` panels make of `R` positions from `first` on to `sums`; `x` has a
 /// plane for each block.
 #[inline(always)]
-#[expect(
-    clippy::needless_range_loop,
-    reason = "it counts through several arrays at a time"
-)]
 pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
     l: L,
     sums: &mut Sums<L, R, P>,
@@ -141,10 +137,6 @@ pub fn accumulate<L: Lanes, const R: usize, const P: usize>(
 
 /// What one input channel adds: channel `i` of the octets of `xs`, which are the same to each panel.
 #[inline(always)]
-#[expect(
-    clippy::needless_range_loop,
-    reason = "it counts through several arrays at a time"
-)]
 fn add_channel<L: Lanes, const R: usize, const P: usize>(
     l: L,
     sums: &mut Sums<L, R, P>,
