@@ -21,6 +21,7 @@ mod memory;
 mod octets;
 mod outer;
 mod pack;
+mod panels;
 mod plan;
 mod planes;
 mod portable;

@@ -5,7 +5,8 @@ use crate::depthwise;
 use crate::gates::GateWeights;
 use crate::instructions::Instructions;
 use crate::lanes::{LANES, Octet};
-use crate::product::{Block, EMPTY, Pack, Panels, pack_transposed};
+use crate::panels::{Pack, pack_transposed};
+use crate::product::{Block, EMPTY, Panels};
 
 /// A cell's weights, or their gradients, as Burn has them: `Ci` input and `Ch` hidden channels in `G`
 /// groups of `m`, kernels of `k * k`. `T` where a cell always has it, `O` where it may be absent.

@@ -6,8 +6,9 @@ use super::{Random, Sum, at, bits, teams, to_octets};
 use crate::instructions::Instructions;
 use crate::lanes::{LANES, Octet};
 use crate::octets::octets;
+use crate::panels::{Pack, pack_transposed};
 use crate::planes::{PlanesMut, planes, stretch};
-use crate::product::{Block, EMPTY, Input, Pack, Panels, Product, Start, pack_transposed};
+use crate::product::{Block, EMPTY, Input, Panels, Product, Start};
 use crate::share::Team;
 
 /// One product, with dense operands.
