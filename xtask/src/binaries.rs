@@ -49,10 +49,10 @@ impl Message {
     }
 }
 
-/// Builds the tests of the packages that `selection`, arguments for Cargo, names.
+/// Builds the tests that `selection`, arguments for Cargo, names.
 pub fn build(selection: &[&str]) -> Result<Vec<Binary>> {
     let mut build = cargo();
-    build.args(["test", "--locked", "--all-targets", "--no-run"]);
+    build.args(["test", "--locked", "--no-run"]);
     build.args(selection);
     build.arg("--message-format=json-render-diagnostics");
     let mut build = build

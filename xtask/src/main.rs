@@ -3,7 +3,7 @@
 mod bench;
 mod binaries;
 mod command;
-mod driver;
+mod debian;
 mod reference;
 mod setup;
 mod test;

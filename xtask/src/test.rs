@@ -4,11 +4,11 @@ use anyhow::{Result, ensure};
 
 use crate::binaries::{self, Binary};
 use crate::command::{cargo, stage, stage_of};
-use crate::driver;
+use crate::debian;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Add the GPU suite
+    /// Add what needs a GPU or a window
     #[arg(long)]
     all: bool,
 }
@@ -17,18 +17,29 @@ pub struct Args {
 /// package has any. The detector's command is a default feature too, and needs neither.
 const CPU: [&str; 5] = [
     "--workspace",
-    "--exclude",
-    "bottleneck-lstm-wgpu",
+    "--exclude=bottleneck-lstm-wgpu",
     "--no-default-features",
     "--features=lstm-ssd/cli",
+    "--all-targets",
 ];
 
-/// What needs an adapter. The demo's window is not among it yet: it is compiled, by clippy, and its tests run by hand, as
-/// CONTRIBUTING.md says.
-const GPU: [&str; 2] = ["--package", "bottleneck-lstm-wgpu"];
+/// Everything. In one build, or Burn would be compiled once with wgpu and once without.
+const ALL: [&str; 3] = ["--workspace", "--features=lstm-ssd/wgpu", "--all-targets"];
 
-/// The part of it that is run again with kernels compiled to SPIR-V rather than WGSL: every variant forward, without
-/// fusion, and PyTorch's gradients. All of it would take as long as the rest of the tests together.
+/// All of the GPU runner's suite, with kernels compiled to WGSL. A driver that runs on the CPU compiles each kernel on
+/// one core, and that is most of the time: hence two processes, for two cores.
+const WGSL: [&[&str]; 2] = [&["cube::"], &["--skip", "cube::"]];
+
+/// The suite with kernels compiled to SPIR-V: with the features that all packages want, as most dependencies are
+/// compiled with these by now.
+const VULKAN: [&str; 3] = [
+    "--workspace",
+    "--test=gpu",
+    "--features=bottleneck-lstm-wgpu/vulkan,lstm-ssd/wgpu",
+];
+
+/// What of it is run: every variant forward, without fusion, and PyTorch's gradients. All of it would take as long as
+/// the rest of the tests together.
 const SPIRV: [&[&str]; 2] = [
     &["cube::plain::"],
     &[
@@ -41,34 +52,35 @@ const SPIRV: [&[&str]; 2] = [
     ],
 ];
 
-/// All of it, with kernels compiled to WGSL. A driver that runs on the CPU compiles each kernel on one core, and that is
-/// most of the time: hence two processes, for two cores.
-const WGSL: [&[&str]; 2] = [&["cube::"], &["--skip", "cube::"]];
-
 /// Runs every test and documentation example that needs nothing but a CPU, and on request those that
-/// need an adapter.
+/// need an adapter or a screen.
 pub fn run(args: &Args) -> Result<()> {
+    if args.all {
+        return all();
+    }
     println!(
         "The CPU suite: some 12 minutes on two cores from an empty target folder, more than half of \
          them to compile Burn; some 2 GB of disk; the network for the crates that Cargo has not got yet."
     );
     suite("CPU", &CPU, Ok)?;
-    stage_of("documentation examples", &mut doc(&CPU))?;
-    if args.all {
-        driver::install()?;
-        println!("The GPU suite: about 25 minutes more, and 2 GB of disk.");
-        suite("GPU", &GPU, |binaries| {
-            let (gpu, mut all) = parts(binaries, &WGSL)?;
-            all.extend(gpu);
-            Ok(all)
-        })?;
-        let spirv = [&GPU[..], &["--features=vulkan"]].concat();
-        suite("GPU, SPIR-V", &spirv, |binaries| {
-            Ok(parts(binaries, &SPIRV)?.0)
-        })?;
-        stage_of("GPU, documentation examples", &mut doc(&GPU))?;
-    }
-    Ok(())
+    stage_of("documentation examples", &mut doc(&CPU[..4]))
+}
+
+fn all() -> Result<()> {
+    debian::driver()?;
+    debian::screen()?;
+    println!(
+        "All tests: some 40 minutes on two cores from an empty target folder, and 4 GB of disk."
+    );
+    suite("all", &ALL, |binaries| {
+        let (gpu, mut all) = parts(binaries, &WGSL)?;
+        all.extend(gpu);
+        Ok(all)
+    })?;
+    suite("GPU, SPIR-V", &VULKAN, |binaries| {
+        Ok(parts(binaries, &SPIRV)?.0)
+    })?;
+    stage_of("documentation examples", &mut doc(&ALL[..2]))
 }
 
 /// Builds what `selection` names, and runs what `choose` makes of it.

@@ -86,7 +86,7 @@ pub fn tiles<L: Lanes>(positions: usize) -> impl Iterator<Item = (usize, usize)>
     })
 }
 
-/// A loop that the compiler leaves one, without the loop.
+/// A block for each value, without a loop: the compiler would leave one of so long a body a loop.
 macro_rules! unroll {
     ($i:ident in [$($value:literal)*] $body:block) => {
         $({

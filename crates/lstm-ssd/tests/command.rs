@@ -191,6 +191,26 @@ fn bad_input_is_named() {
 }
 
 #[test]
+#[cfg(not(feature = "wgpu"))]
+fn a_program_without_the_gpu_says_how_to_get_one_with_it() {
+    let error = fail(&["info", "any", "--backend", "wgpu"]).1;
+    assert!(error.contains("--features wgpu"), "{error}");
+}
+
+/// Burn's own operations, on whatever adapter there is.
+#[test]
+#[cfg(feature = "wgpu")]
+fn the_gpu_lists_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, video) = (weights(folder.path()), video(folder.path()));
+    let detect = ["detect", &video, "--weights", &weights];
+    let (expected, _) = fail(&detect);
+    let (found, error) = fail(&[&detect[..], &["--backend", "wgpu"]].concat());
+    assert!(error.contains("frame 3"), "{error}");
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn info_says_what_the_weights_are_of() {
     let folder = tempfile::tempdir().unwrap();
     let info = succeed(&["info", &weights(folder.path())]);

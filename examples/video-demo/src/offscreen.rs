@@ -65,7 +65,12 @@ impl Offscreen {
             usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
             view_formats: &[],
         });
-        let renderer = Renderer::new(&device, FORMAT, RendererOptions::PREDICTABLE);
+        // Not `RendererOptions::PREDICTABLE`, which smooths every texture, also those that ask for none.
+        let options = RendererOptions {
+            dithering: false,
+            ..Default::default()
+        };
+        let renderer = Renderer::new(&device, FORMAT, options);
         let offscreen = Self {
             device,
             queue,

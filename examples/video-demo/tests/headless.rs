@@ -77,25 +77,32 @@ fn similarity(expected: &RgbImage, found: &RgbImage) -> f64 {
     least
 }
 
-fn check(film: &Film) {
+/// Holds a film to what is committed, but for parts of the picture, `[x, y, width, height]`, that may look otherwise.
+fn check(film: &Film, except: &[[u32; 4]]) {
     let expected = sidecar::from_json(SIDECAR).unwrap();
     assert_eq!(sidecar::difference(&expected, &film.frames), None);
     let expected = image(&Canvas::from_png(PICTURE).unwrap());
-    let found = image(film.pictures.last().unwrap());
+    let mut found = image(film.pictures.last().unwrap());
+    for [x, y, width, height] in except.iter().copied() {
+        let part = image::imageops::crop_imm(&expected, x, y, width, height).to_image();
+        image::imageops::replace(&mut found, &part, x.into(), y.into());
+    }
     let similarity = similarity(&expected, &found);
     assert!(similarity >= SIMILAR, "{similarity}");
 }
 
 #[test]
 fn the_cpu_sees_and_draws_what_is_committed() {
-    check(&on_cpu());
+    check(&on_cpu(), &[]);
 }
 
 #[cfg(feature = "gpu")]
 #[test]
 fn the_device_that_draws_sees_and_draws_what_is_committed() {
     let (painter, gpu) = video_demo::offscreen::Offscreen::new(shot().size).unwrap();
-    check(&film(Compute::Gpu, Ok(gpu), Box::new(painter)));
+    // The switch from device to device, and where frames are said to be computed.
+    let except = [[765, 4, 108, 34], [780, 506, 120, 22]];
+    check(&film(Compute::Gpu, Ok(gpu), Box::new(painter)), &except);
 }
 
 #[test]

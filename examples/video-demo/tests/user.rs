@@ -418,6 +418,22 @@ fn rate_truth_appearance_full_screen_and_help() {
 }
 
 #[test]
+fn the_help_fits_on_a_small_screen() {
+    for size in [[1280.0, 720.0], [960.0, 540.0]] {
+        let mut screen = screen_of(Settings::default(), size);
+        press(&mut screen, Key::F1);
+        screen.run_steps(2);
+        for label in ["Keys", "Close"] {
+            let place = screen.get_by_label(label).rect();
+            assert!(
+                place.top() >= 0.0 && place.bottom() <= size[1],
+                "{label} of {size:?}: {place:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn without_a_gpu_the_switch_says_why() {
     let mut screen = screen();
     press(&mut screen, Key::G);

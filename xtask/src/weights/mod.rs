@@ -117,6 +117,8 @@ mod tests {
     fn the_hash_is_of_the_tensors_that_developers_are_handed() {
         let shared = root().join("../shared/data");
         if !shared.is_dir() {
+            let skips = std::env::var_os("CI").is_none();
+            assert!(skips, "{} is not there", shared.display());
             eprintln!("skipped: {} is not there", shared.display());
             return;
         }

@@ -1,6 +1,7 @@
 //! H.264 in mp4.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lstm_ssd::video::VideoFault;
 use tempfile::TempDir;
@@ -204,26 +205,84 @@ fn a_size_that_changes_ends_the_video() {
     assert!(error.ends_with(expected), "{error}");
 }
 
+/// Damages a file: bytes, numbers of four bytes, blocks, the end.
+fn damage(content: &[u8], random: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
+    let mut damaged = content.to_vec();
+    for _ in 0..1 + random(4) {
+        let at = random(damaged.len() - 8);
+        let other = random(damaged.len() - 8);
+        match random(5) {
+            0 => damaged[at] ^= 1 << random(8),
+            1 => damaged[at] = [0, 1, 0x7f, 0x80, 0xff][random(5)],
+            2 => {
+                let number = [
+                    0,
+                    1,
+                    2,
+                    0x7fff_ffff,
+                    0x8000_0000,
+                    0xffff_ffff,
+                    damaged.len() as u32,
+                ][random(7)];
+                damaged[at..at + 4].copy_from_slice(&number.to_be_bytes());
+            }
+            3 => damaged.copy_within(other..other + 8, at),
+            _ => {
+                let count = 1 + random(8);
+                damaged.drain(at..at + count);
+            }
+        }
+    }
+    if random(8) == 0 {
+        damaged.truncate(random(damaged.len()));
+    }
+    damaged
+}
+
 #[test]
-fn damaged_files_end_in_an_error_or_in_pictures() {
+fn a_hundred_thousand_damaged_files_end_in_an_error_or_in_pictures() {
+    const FILES: usize = 100_000;
     let content = whole(&encoded(3));
-    let mut seed = 1_u64;
-    let mut random = |below: usize| {
-        // A linear congruential generator: enough to choose what to damage.
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (seed >> 33) as usize % below
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let (_folder, path) = write(&content);
+        // How many had all frames, some and an error, none.
+        let mut counts = [0; 3];
+        loop {
+            let file = next.fetch_add(1, Ordering::Relaxed);
+            if file >= FILES {
+                return counts;
+            }
+            let mut seed = file as u64;
+            let mut random = |below: usize| {
+                // A linear congruential generator: enough to choose what to damage.
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (seed >> 33) as usize % below
+            };
+            std::fs::write(&path, damage(&content, &mut random)).unwrap();
+            let (pictures, error) = read(&path);
+            counts[match (pictures.len(), &error) {
+                (0, Some(_)) => 2,
+                (_, Some(_)) => 1,
+                (0, None) => panic!("file {file}: neither pictures nor an error"),
+                (_, None) => 0,
+            }] += 1;
+        }
     };
-    for _ in 0..300 {
-        let mut damaged = content.clone();
-        for _ in 0..1 + random(4) {
-            let at = random(damaged.len());
-            damaged[at] = [0, 1, 0x7f, 0x80, 0xff][random(5)];
-        }
-        if random(4) == 0 {
-            damaged.truncate(random(damaged.len()));
-        }
-        let (_folder, path) = write(&damaged);
-        let (pictures, error) = read(&path);
-        assert!(!pictures.is_empty() || error.is_some());
+    let counts: Vec<[usize; 3]> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    for (outcome, what) in ["whole", "cut", "unreadable"].iter().enumerate() {
+        let count: usize = counts.iter().map(|counts| counts[outcome]).sum();
+        println!("{count} {what}");
+        assert!(
+            count >= FILES / 50,
+            "{count} {what}: the damage does not reach far"
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lstm_ssd::detection::Postprocess;
 
-/// Finds people, cars and two dozen other things in video, on a CPU.
+/// Finds people, cars and two dozen other things in video.
 ///
 /// A VIDEO is H.264 in mp4, y4m, GIF, or a folder of PNG and JPEG pictures; whatever else there is goes
 /// through ffmpeg, if it is installed. `cargo xtask weights` fetches the weights. Results go to the
@@ -117,8 +117,10 @@ pub struct Compute {
 /// What computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
-    /// The CPU
+    /// The CPU, by kernels made for this network
     Cpu,
+    /// The GPU, by Burn's own operations; needs the feature of this name: cargo run --features wgpu
+    Wgpu,
 }
 
 fn score(text: &str) -> Result<f32, String> {
@@ -172,7 +174,7 @@ mod tests {
                 "a number from 0 to 1",
             ),
             ("evaluate clip.mp4 --weights w", "--truth <FILE>"),
-            ("info w --backend tpu", "cpu"),
+            ("info w --backend tpu", "cpu, wgpu"),
         ] {
             let error = parse(arguments).unwrap_err();
             assert!(error.contains(expected), "{error}");

@@ -3,55 +3,55 @@
 use std::io::{Write, stdout};
 
 use anyhow::{Context, Result};
-use burn_flex::Flex;
+use burn::tensor::backend::Backend;
 use lstm_ssd::detection::Detection;
 use lstm_ssd::video::Video;
 use lstm_ssd::{Detector, Picture};
 
 use crate::cli::Detect;
-use crate::detector;
+use crate::detector::Job;
 use crate::output::Output;
 use crate::render::Animation;
 use crate::walk::{Ended, walk};
 
-/// Lists what is seen.
-pub fn run(args: &Detect) -> Result<Ended> {
-    let input = &args.input;
-    let mut detector =
-        detector::load(&input.weights, &input.compute)?.with_postprocess(input.postprocess());
-    let mut video = Video::open(&input.video)?;
-    let mut file = args.out.as_deref().map(Output::create).transpose()?;
-    let mut animation = args.render.as_deref().map(Animation::create).transpose()?;
+impl Job for Detect {
+    /// Lists what is seen.
+    fn run<B: Backend>(&self, detector: Detector<B>) -> Result<Ended> {
+        let mut detector = detector.with_postprocess(self.input.postprocess());
+        let mut video = Video::open(&self.input.video)?;
+        let mut file = self.out.as_deref().map(Output::create).transpose()?;
+        let mut animation = self.render.as_deref().map(Animation::create).transpose()?;
 
-    let mut list = |rows: String| -> std::io::Result<()> {
-        match &mut file {
-            Some(file) => file.write_all(rows.as_bytes()),
-            None => stdout().write_all(rows.as_bytes()),
+        let mut list = |rows: String| -> std::io::Result<()> {
+            match &mut file {
+                Some(file) => file.write_all(rows.as_bytes()),
+                None => stdout().write_all(rows.as_bytes()),
+            }
+        };
+        list("frame,label,score,x,y,width,height\n".into()).context("cannot write the list")?;
+        let ended = walk(&self.input, &mut video, |frame, picture| {
+            let detections = detector.detect(picture);
+            // A frame's rows go out together, so that the list never ends within a row.
+            list(rows(&detector, frame, picture, &detections)).context("cannot write the list")?;
+            if let Some(animation) = &mut animation {
+                animation.add(picture, &detections)?;
+            }
+            Ok(())
+        });
+        // Also after an error: what was computed so far is kept.
+        if let Some(file) = file {
+            file.finish()?;
         }
-    };
-    list("frame,label,score,x,y,width,height\n".into()).context("cannot write the list")?;
-    let ended = walk(input, &mut video, |frame, picture| {
-        let detections = detector.detect(picture);
-        // A frame's rows go out together, so that the list never ends within a row.
-        list(rows(&detector, frame, picture, &detections)).context("cannot write the list")?;
-        if let Some(animation) = &mut animation {
-            animation.add(picture, &detections)?;
+        if let Some(animation) = animation {
+            animation.finish()?;
         }
-        Ok(())
-    });
-    // Also after an error: what was computed so far is kept.
-    if let Some(file) = file {
-        file.finish()?;
+        ended
     }
-    if let Some(animation) = animation {
-        animation.finish()?;
-    }
-    ended
 }
 
 /// The rows of a frame.
-fn rows(
-    detector: &Detector<Flex>,
+fn rows<B: Backend>(
+    detector: &Detector<B>,
     frame: usize,
     picture: &Picture,
     detections: &[Detection],

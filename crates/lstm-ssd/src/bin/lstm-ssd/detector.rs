@@ -4,16 +4,45 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use bottleneck_lstm_ndarray::CpuRunner;
+use burn::tensor::backend::Backend;
 use burn_flex::Flex;
 use lstm_ssd::Detector;
 
-use crate::cli::{Backend, Compute};
+use crate::cli;
+use crate::walk::Ended;
 
-/// Loads the weights, and plans the network.
-pub fn load(weights: &Path, compute: &Compute) -> Result<Detector<Flex>> {
-    let detector = Detector::load(weights, &Default::default())
-        .with_context(|| weights.display().to_string())?;
-    match compute.backend {
-        Backend::Cpu => Ok(detector.with_runner(&CpuRunner::new())?),
+/// What is done with a detector, whatever computes it.
+pub trait Job {
+    /// Does it.
+    fn run<B: Backend>(&self, detector: Detector<B>) -> Result<Ended>;
+}
+
+/// Loads the weights, plans the network, and does `job` with it.
+pub fn with(weights: &Path, backend: cli::Backend, job: &impl Job) -> Result<Ended> {
+    match backend {
+        cli::Backend::Cpu => {
+            let detector = load::<Flex>(weights)?;
+            job.run(detector.with_runner(&CpuRunner::new())?)
+        }
+        cli::Backend::Wgpu => on_gpu(weights, job),
     }
+}
+
+fn load<B: Backend>(weights: &Path) -> Result<Detector<B>> {
+    Detector::load(weights, &Default::default()).with_context(|| weights.display().to_string())
+}
+
+#[cfg(feature = "wgpu")]
+fn on_gpu(weights: &Path, job: &impl Job) -> Result<Ended> {
+    // A missing adapter is one clear line here, and a panic in Burn.
+    let adapter = bottleneck_lstm_wgpu::Adapter::of(&Default::default())?;
+    eprintln!("on {adapter}");
+    job.run(load::<burn_wgpu::Wgpu>(weights)?)
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn on_gpu(_weights: &Path, _job: &impl Job) -> Result<Ended> {
+    anyhow::bail!(
+        "this program was built without the GPU: add --features wgpu to cargo's own arguments"
+    )
 }

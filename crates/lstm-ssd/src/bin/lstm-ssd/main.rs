@@ -44,8 +44,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 fn run(cli: &Cli) -> Result<Ended> {
     match &cli.command {
-        Command::Detect(args) => detect::run(args),
-        Command::Evaluate(args) => evaluate::run(args),
-        Command::Info(args) => info::run(args).map(|()| Ended::Whole),
+        Command::Detect(args) => {
+            detector::with(&args.input.weights, args.input.compute.backend, args)
+        }
+        Command::Evaluate(args) => {
+            detector::with(&args.input.weights, args.input.compute.backend, args)
+        }
+        Command::Info(args) => detector::with(&args.weights, args.compute.backend, args),
     }
 }
