@@ -33,7 +33,8 @@ fn fail(arguments: &[&str]) -> (String, String) {
     let output = run(arguments);
     assert_eq!(output.status.code(), Some(1));
     let error = text(&output.stderr);
-    let error = error.lines().find(|line| line.starts_with("error: "));
+    // The last one: a driver may complain of its own troubles before.
+    let error = error.lines().rfind(|line| line.starts_with("error: "));
     (text(&output.stdout), error.unwrap().to_owned())
 }
 
