@@ -31,6 +31,7 @@ pub fn run() -> Result<()> {
     for (script, out) in [
         ("cells.py", "crates/parity/fixtures"),
         ("checkpoints.py", "crates/bottleneck-lstm/tests/fixtures"),
+        ("damage.py", "crates/lstm-ssd/tests/fixtures"),
         ("detection.py", "crates/lstm-ssd/tests/fixtures"),
         ("resize.py", "crates/lstm-ssd/tests/fixtures"),
     ] {

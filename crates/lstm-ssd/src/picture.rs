@@ -59,6 +59,11 @@ impl Picture {
         &self.pixels
     }
 
+    /// As [`pixels`](Self::pixels), to change them.
+    pub(crate) fn pixels_mut(&mut self) -> &mut [u8] {
+        &mut self.pixels
+    }
+
     /// The picture at another size, its aspect ratio not kept: bilinear with half-pixel centres and
     /// without smoothing, in the fixed-point arithmetic of OpenCV's `INTER_LINEAR` on 8 bits, with
     /// which the published detectors' numbers were made.

@@ -2,6 +2,7 @@
 //! the published weights came with.
 
 mod average_precision;
+mod damage;
 mod losses;
 mod lstm_ssd;
 mod mobilenet_v1;
