@@ -8,6 +8,7 @@ pub mod labels;
 pub mod loss;
 pub mod network;
 mod picture;
+pub mod smoothing;
 pub mod truth;
 #[cfg(feature = "video")]
 pub mod video;

@@ -1,5 +1,7 @@
 //! From a network's raw numbers to detections.
 
+use std::collections::BTreeMap;
+
 use super::{BoundingBox, BoxCoder, CenterBox, suppress};
 
 /// An object that a detector sees.
@@ -72,7 +74,7 @@ impl Postprocess {
         assert!(logits.len().is_multiple_of(priors.len()), "whole rows");
         let classes = logits.len() / priors.len();
 
-        let mut candidates = vec![(Vec::new(), Vec::new()); classes];
+        let mut candidates = Vec::new();
         let rows = boxes
             .chunks_exact(4)
             .zip(logits.chunks_exact(classes.max(1)));
@@ -88,16 +90,33 @@ impl Postprocess {
                         self.coder.decode(code, *prior).corners()
                     });
                     if finite(bounds) {
-                        candidates[class].0.push(*bounds);
-                        candidates[class].1.push(scores[class]);
+                        candidates.push(Detection {
+                            class,
+                            score: scores[class],
+                            bounds: *bounds,
+                        });
                     }
                 }
             }
         }
 
+        self.suppress(&candidates)
+    }
+
+    /// The candidates that are sure enough and that no surer one of their class suppresses, surest first. Of
+    /// equal scores the first comes first.
+    pub fn suppress(&self, candidates: &[Detection]) -> Vec<Detection> {
+        let mut classes: BTreeMap<usize, (Vec<BoundingBox>, Vec<f32>)> = BTreeMap::new();
+        for candidate in candidates {
+            if candidate.score >= self.min_score {
+                let (boxes, scores) = classes.entry(candidate.class).or_default();
+                boxes.push(candidate.bounds);
+                scores.push(candidate.score);
+            }
+        }
         let mut detections = Vec::new();
-        for (class, (boxes, scores)) in candidates.iter().enumerate() {
-            let kept = suppress(boxes, scores, self.iou_threshold, self.max_per_class);
+        for (class, (boxes, scores)) in classes {
+            let kept = suppress(&boxes, &scores, self.iou_threshold, self.max_per_class);
             detections.extend(kept.into_iter().map(|index| Detection {
                 class,
                 score: scores[index],
