@@ -66,7 +66,7 @@ pub(crate) struct Threads {
 /// What is written out for a thread at most, in multiply-accumulates: about what the first-level cache holds of
 /// instructions. And how much longer than a run it takes to compile, as far as that counts: a kernel for a tiny map is
 /// not worth seconds of it.
-const UNROLLED: usize = 1300;
+const UNROLLED: usize = 1400;
 const COMPILE: usize = 128;
 
 /// Vectors of a tile at most: half of a 10×10 map.
