@@ -7,6 +7,7 @@ mod graph;
 mod heads;
 mod layer;
 mod lstm_ssd;
+mod memory;
 mod mobilenet_v1;
 mod mobilenet_v2;
 #[cfg(feature = "cpu")]
@@ -18,6 +19,7 @@ pub use error::NetworkError;
 pub use heads::{Heads, Predictions};
 pub use layer::{Cost, Layer};
 pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
+pub use memory::{Memory, MemoryConfig};
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
 #[cfg(feature = "cpu")]

@@ -5,6 +5,7 @@ mod average_precision;
 mod damage;
 mod losses;
 mod lstm_ssd;
+mod memory;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod picture;
