@@ -16,9 +16,13 @@ mod bitrate;
 mod blur;
 mod damager;
 mod kind;
+#[cfg(feature = "damages")]
+mod list;
 mod noise;
 mod occlusion;
 mod random;
 
 pub use damager::Damager;
 pub use kind::{Damage, DamageError, Kind};
+#[cfg(feature = "damages")]
+pub use list::{DamageList, ListError, ListFault, Listed};

@@ -82,9 +82,9 @@ impl Postprocess {
         for (prior, (code, logits)) in priors.iter().zip(rows) {
             self.scores.of(logits, &mut scores);
             let mut bounds = None;
-            for class in 1..classes {
+            for (class, score) in scores.iter().copied().enumerate().skip(1) {
                 // Not `<`, which would let a NaN pass.
-                if scores[class] >= self.min_score {
+                if score >= self.min_score {
                     let bounds = bounds.get_or_insert_with(|| {
                         let code = [code[0], code[1], code[2], code[3]];
                         self.coder.decode(code, *prior).corners()
@@ -92,7 +92,7 @@ impl Postprocess {
                     if finite(bounds) {
                         candidates.push(Detection {
                             class,
-                            score: scores[class],
+                            score,
                             bounds: *bounds,
                         });
                     }

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lstm_ssd::damage::Damage;
 use lstm_ssd::detection::Postprocess;
+
+use crate::memory::Memory;
 
 /// Finds people, cars and two dozen other things in video.
 ///
@@ -27,7 +30,8 @@ pub enum Command {
     /// Compare what is seen in a video with what is there
     ///
     /// Prints the average precision: the area under the curve of precision over recall, where a detection
-    /// has to overlap its object by a half (AP50), and the mean over ten overlaps from 0.5 to 0.95.
+    /// has to overlap its object by a half (AP50), and the mean over ten overlaps from 0.5 to 0.95. With a list of
+    /// damages there is a row for the video as it is, one for each damage, and one for the mean over damages.
     Evaluate(Evaluate),
     /// Say what a file of weights holds
     Info(Info),
@@ -58,6 +62,10 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE")]
     pub truth: PathBuf,
 
+    /// Damage the video in every way of a list in turn, as crates/lstm-ssd/damages.toml has them
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["damage", "seed"])]
+    pub damages: Option<PathBuf>,
+
     /// The class of these objects
     #[arg(long, value_name = "LABEL", default_value = "Person")]
     pub class: String,
@@ -83,7 +91,7 @@ pub struct Input {
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
 
-    /// Look at the frames 1, 1 + N, 1 + 2 N and so on
+    /// Report the frames 1, 1 + N, 1 + 2 N and so on; a memory sees them all
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub every: u32,
@@ -92,11 +100,30 @@ pub struct Input {
     #[arg(long, value_name = "SCORE", default_value_t = 0.05, value_parser = score)]
     pub min_score: f32,
 
+    /// What remembers earlier frames: none; hold:K,D, for what was seen in the last K frames, each of which leaves D
+    /// of its score; average:B,S, for averages of boxes and scores, of which B and S are those of the frames before
+    #[arg(long, value_name = "MEMORY", default_value = "none")]
+    pub memory: Memory,
+
+    /// Damage the video first: motion-blur:35 (pixels), noise:60 (standard deviation), occlusion:0.4 (fraction), drop:0.4
+    /// or freeze:0.8 (probability), dark:0.05 (gain), bitrate:150 (quantiser's step)
+    #[arg(long, value_name = "KIND:SEVERITY")]
+    pub damage: Option<Damage>,
+
+    /// What the damage's random numbers come of: the same seed, the same bits
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "damage")]
+    pub seed: u64,
+
     #[command(flatten)]
     pub compute: Compute,
 }
 
 impl Input {
+    /// The damage that is asked for, with its seed.
+    pub fn damage(&self) -> Option<(Damage, u64)> {
+        self.damage.map(|damage| (damage, self.seed))
+    }
+
     /// What is made of the network's numbers.
     pub fn postprocess(&self) -> Postprocess {
         Postprocess {
@@ -158,7 +185,21 @@ mod tests {
         assert_eq!(detect.input.every, 1);
         assert_eq!(detect.input.postprocess().min_score, 0.05);
         assert_eq!(detect.input.compute.backend, Backend::Cpu);
+        assert_eq!(detect.input.memory, Memory::None);
+        assert_eq!(detect.input.damage(), None);
         assert_eq!(detect.out, None);
+    }
+
+    #[test]
+    fn damage_and_memory_are_as_written() {
+        let arguments =
+            "detect clip.mp4 --weights w --damage dark:0.05 --seed 3 --memory hold:4,0.5";
+        let Command::Detect(detect) = parse(arguments).unwrap() else {
+            panic!("detect");
+        };
+        let (damage, seed) = detect.input.damage().unwrap();
+        assert_eq!((damage.to_string().as_str(), seed), ("dark:0.05", 3));
+        assert_eq!(detect.input.memory.to_string(), "hold:4,0.5");
     }
 
     #[test]
@@ -172,6 +213,26 @@ mod tests {
             (
                 "detect clip.mp4 --weights w --min-score 1.5",
                 "a number from 0 to 1",
+            ),
+            (
+                "detect clip.mp4 --weights w --damage fog:1",
+                "expected motion-blur, noise, occlusion, drop, freeze, dark, bitrate, found \"fog\"",
+            ),
+            (
+                "detect clip.mp4 --weights w --seed 2",
+                "--damage <KIND:SEVERITY>",
+            ),
+            (
+                "detect clip.mp4 --weights w --memory keep:3",
+                "expected none, hold:FRAMES,DECAY or average:BOXES,SCORES",
+            ),
+            (
+                "detect clip.mp4 --weights w --memory hold:0",
+                "the frames to hold: expected a whole number from 1",
+            ),
+            (
+                "evaluate clip.mp4 --weights w --truth t --damages d.toml --damage noise:60",
+                "cannot be used with",
             ),
             ("evaluate clip.mp4 --weights w", "--truth <FILE>"),
             ("info w --backend tpu", "cpu, wgpu"),

@@ -12,7 +12,8 @@ use crate::cli::Detect;
 use crate::detector::Job;
 use crate::output::Output;
 use crate::render::Animation;
-use crate::walk::{Ended, walk};
+use crate::walk::{Ended, Walk};
+use crate::watch::Watch;
 
 impl Job for Detect {
     /// Lists what is seen.
@@ -29,12 +30,16 @@ impl Job for Detect {
             }
         };
         list("frame,label,score,x,y,width,height\n".into()).context("cannot write the list")?;
-        let ended = walk(&self.input, &mut video, |frame, picture| {
-            let detections = detector.detect(picture);
+        let mut watch = Watch::new(&self.input, &mut detector, self.input.damage())?;
+        let ended = Walk::new()?.over(&mut video, "", |frame, picture| {
+            let Some((picture, detections)) = watch.look(frame, picture) else {
+                return Ok(());
+            };
             // A frame's rows go out together, so that the list never ends within a row.
-            list(rows(&detector, frame, picture, &detections)).context("cannot write the list")?;
+            let label = |class| watch.label(class);
+            list(rows(label, frame, &picture, &detections)).context("cannot write the list")?;
             if let Some(animation) = &mut animation {
-                animation.add(picture, &detections)?;
+                animation.add(&picture, &detections)?;
             }
             Ok(())
         });
@@ -50,8 +55,8 @@ impl Job for Detect {
 }
 
 /// The rows of a frame.
-fn rows<B: Backend>(
-    detector: &Detector<B>,
+fn rows(
+    label: impl Fn(usize) -> String,
     frame: usize,
     picture: &Picture,
     detections: &[Detection],
@@ -63,7 +68,7 @@ fn rows<B: Backend>(
             .scale(picture.height() as f32, picture.width() as f32);
         rows += &format!(
             "{frame},{},{:.6},{:.2},{:.2},{:.2},{:.2}\n",
-            detector.label(detection.class),
+            label(detection.class),
             detection.score,
             bounds.xmin,
             bounds.ymin,

@@ -5,10 +5,13 @@ mod detect;
 mod detector;
 mod evaluate;
 mod info;
+mod memory;
 mod output;
 mod render;
+mod score;
 mod table;
 mod walk;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The frames of a video, one after the other, with progress and Ctrl-C.
+//! The frames of videos, one after the other, with progress and Ctrl-C.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,6 @@ use lstm_ssd::Picture;
 use lstm_ssd::video::Video;
 
 use crate::INTERRUPTED;
-use crate::cli::Input;
 
 /// How a video ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,49 +20,57 @@ pub enum Ended {
     Interrupted,
 }
 
-/// Shows `look` each frame that is asked for, with its number from 1. What it did before an error, or
-/// before Ctrl-C, stays.
-pub fn walk(
-    input: &Input,
-    video: &mut Video,
-    mut look: impl FnMut(usize, &Picture) -> Result<()>,
-) -> Result<Ended> {
-    let stop = stop_on_interrupt()?;
-    let style = ProgressStyle::with_template("{spinner} frame {pos}, {per_sec}, {elapsed}")?;
-    let progress = ProgressBar::new_spinner().with_style(style);
-    progress.enable_steady_tick(Duration::from_millis(100));
-    let mut ended = Ended::Whole;
-    let mut result = Ok(());
-    while let Some(picture) = video.next() {
-        let number = video.frames();
-        result = picture.map_err(Into::into).and_then(|picture| {
-            if (number - 1).is_multiple_of(input.every as usize) {
-                look(number, &picture)?;
-            }
-            Ok(())
-        });
-        progress.set_position(number as u64);
-        if result.is_err() {
-            break;
-        }
-        if stop.load(Ordering::Relaxed) {
-            ended = Ended::Interrupted;
-            break;
-        }
-    }
-    progress.finish_and_clear();
-    result.map(|()| ended)
+/// Walks over videos until Ctrl-C.
+pub struct Walk {
+    stop: Arc<AtomicBool>,
 }
 
-/// A flag that the first Ctrl-C sets; the second one ends the program at once.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
+impl Walk {
+    /// Listens for Ctrl-C: the first one ends the walk, the second one the program at once. There is one walk in
+    /// a program.
+    pub fn new() -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED.into());
+            }
+        })
+        .context("cannot listen for Ctrl-C")?;
+        Ok(Self { stop })
+    }
+
+    /// Hands `look` each frame, with its number from 1. What it did before an error, or before Ctrl-C, stays.
+    /// `what` the walk is for stands before the progress.
+    pub fn over(
+        &self,
+        video: &mut Video,
+        what: &str,
+        mut look: impl FnMut(usize, Picture) -> Result<()>,
+    ) -> Result<Ended> {
+        let style =
+            ProgressStyle::with_template("{spinner} {prefix}frame {pos}, {per_sec}, {elapsed}")?;
+        let progress = ProgressBar::new_spinner()
+            .with_style(style)
+            .with_prefix(what.to_owned());
+        progress.enable_steady_tick(Duration::from_millis(100));
+        let mut ended = Ended::Whole;
+        let mut result = Ok(());
+        while let Some(picture) = video.next() {
+            let number = video.frames();
+            result = picture
+                .map_err(Into::into)
+                .and_then(|picture| look(number, picture));
+            progress.set_position(number as u64);
+            if result.is_err() {
+                break;
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                ended = Ended::Interrupted;
+                break;
+            }
         }
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(stop)
+        progress.finish_and_clear();
+        result.map(|()| ended)
+    }
 }
