@@ -53,7 +53,7 @@ fn until_it_is_trained_a_detector_is_what_it_was() {
 
 #[test]
 fn a_sequence_is_its_steps_and_rows_are_independent() {
-    let config = MemoryConfig::new().with_channels(5).with_hidden(3);
+    let config = MemoryConfig::new().with_channels(5).with_hidden(4);
     let memory = trained(&config);
     let xs = maps(2, 4, 5);
     let (all, last) = memory
