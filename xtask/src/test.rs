@@ -59,8 +59,8 @@ pub fn run(args: &Args) -> Result<()> {
         return all();
     }
     println!(
-        "The CPU suite: some 12 minutes on two cores from an empty target folder, more than half of \
-         them to compile Burn; some 2 GB of disk; the network for the crates that Cargo has not got yet."
+        "The CPU suite: some 16 minutes on two cores from an empty target folder, more than half of \
+         them to compile Burn; some 2.5 GB of disk; the network for the crates that Cargo has not got yet."
     );
     suite("CPU", &CPU, Ok)?;
     stage_of("documentation examples", &mut doc(&CPU[..4]))
@@ -70,7 +70,7 @@ fn all() -> Result<()> {
     debian::driver()?;
     debian::screen()?;
     println!(
-        "All tests: some 40 minutes on two cores from an empty target folder, and 4 GB of disk."
+        "All tests: some 45 minutes on two cores from an empty target folder, and 5 GB of disk."
     );
     suite("all", &ALL, |binaries| {
         let (gpu, mut all) = parts(binaries, &WGSL)?;

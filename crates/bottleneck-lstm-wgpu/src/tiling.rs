@@ -63,9 +63,10 @@ pub(crate) struct Threads {
     lanes: usize,
 }
 
-/// What is written out for a thread at most, and how much longer than a run it takes to compile, as far as that
-/// counts: a kernel for a tiny map is not worth seconds of it.
-const UNROLLED: usize = 2250;
+/// What is written out for a thread at most, in multiply-accumulates: about what the first-level cache holds of
+/// instructions. And how much longer than a run it takes to compile, as far as that counts: a kernel for a tiny map is
+/// not worth seconds of it.
+const UNROLLED: usize = 1400;
 const COMPILE: usize = 128;
 
 /// Vectors of a tile at most: half of a 10×10 map.

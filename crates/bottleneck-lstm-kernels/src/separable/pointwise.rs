@@ -59,7 +59,7 @@ impl Pointwise {
     }
 
     /// Packs the weights of a dense convolution, `[outputs, inputs, 3, 3]`, for the columns of
-    /// [`Columns`](super::columns::Columns).
+    /// [`Spatial::Columns`](super::Spatial::Columns).
     ///
     /// # Panics
     ///

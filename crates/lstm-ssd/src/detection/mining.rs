@@ -3,7 +3,7 @@
 /// The priors of background to learn from, in rising order: those with the largest `losses`, at
 /// most `ratio` times as many as priors that stand for an object, and at least `least` where there
 /// is so much background (Liu et al., *SSD*, 2016, section 2.2, with 3:1; Liu & Zhu, 2018, section
-/// 4.1, with 10:1).
+/// 4, with 10:1).
 ///
 /// `losses` has each prior's loss if it were background, `matches` the object that it stands for.
 /// Of equal losses the first is taken.

@@ -86,7 +86,7 @@ impl Targets {
 }
 
 /// Smooth L1 of box codes and cross-entropy or focal loss of classes, over the number of priors that
-/// stand for an object (Liu et al., *SSD*, 2016, equations 1 to 3; Liu & Zhu, 2018, section 4.1).
+/// stand for an object (Liu et al., *SSD*, 2016, equations 1 to 3; Liu & Zhu, 2018, section 4).
 ///
 /// ```
 /// use burn::tensor::Tensor;

@@ -21,7 +21,7 @@ pub const MAPS: usize = 5;
 const EXTRAS: [usize; MAPS - 1] = [512, 256, 256, 128];
 
 /// Width of the extra maps, and channels of a memory, relative to the detector's width and to the
-/// map that the memory reads (Liu & Zhu, 2018, section 3.4).
+/// map that the memory reads (Liu & Zhu, 2018, extended width multiplier).
 const SSD_WIDTH: f64 = 0.5;
 const MEMORY_WIDTH: f64 = 0.25;
 
@@ -223,7 +223,7 @@ pub struct LstmSsdState<B: Backend> {
     pub memories: Vec<BottleneckLstmState<B>>,
 }
 
-/// The single-shot detector with memories of the paper (Liu & Zhu, 2018, sections 3 and 4.1).
+/// The single-shot detector with memories of the paper (Liu & Zhu, 2018, sections 3 and 4).
 ///
 /// ```
 /// use burn::tensor::Tensor;
