@@ -20,13 +20,14 @@ pub struct MemoryConfig {
     #[config(default = 96)]
     pub channels: usize,
     /// Channels of its states.
-    #[config(default = 96)]
+    #[config(default = 64)]
     pub hidden: usize,
 }
 
-/// How much larger the weights of gates and replacement start: deviations `gain / sqrt(inputs)`.
-const GATE_GAIN: f64 = 0.5;
-const REPLACEMENT_GAIN: f64 = 1.0;
+/// Of the gate's weights, whose deviations are `gain / sqrt(inputs)`, and its bias at the start, by which it is all but
+/// closed.
+const GATE_GAIN: f64 = 0.1;
+const GATE_BIAS: f64 = -2.0;
 
 impl MemoryConfig {
     /// The cell within.
@@ -48,11 +49,11 @@ impl MemoryConfig {
     pub fn cost(&self, map: [usize; 2]) -> Cost {
         let (cell, [height, width]) = (self.cell(), map);
         let (channels, hidden) = (self.channels as u64, self.hidden as u64);
-        // The replacement, and the gate's three parts; of means there is one a map.
-        let pointwise = hidden * channels + (channels + hidden) * channels;
-        let means = (channels + hidden) * channels;
+        // The gate's three parts and the correction; of means there is one a map.
+        let pointwise = (2 * channels + 2 * hidden) * channels;
+        let means = (2 * channels + hidden) * channels;
         Cost {
-            // With three biases' worth of channels: replacement, gate and amount.
+            // With the biases of gate and correction, and the amounts.
             params: cell.num_params() as u64 + pointwise + means + 3 * channels,
             macs: cell.macs(map) + (height * width) as u64 * pointwise + means,
         }
@@ -66,42 +67,67 @@ impl MemoryConfig {
     pub fn try_init<B: Backend>(&self, device: &B::Device) -> Result<Memory<B>, NetworkError> {
         self.validate()?;
         let (channels, hidden) = (self.channels, self.hidden);
-        let pointwise = |inputs: usize, gain: f64, bias: bool| {
+        let pointwise = |inputs: usize, gain: f64, bias: Option<f64>| {
             let std = gain / (inputs as f64).sqrt();
             let mut conv = Conv2dConfig::new([inputs, channels], [1, 1])
                 .with_bias(false)
                 .with_initializer(Initializer::Normal { mean: 0.0, std })
                 .init(device);
-            conv.bias = bias.then(|| Initializer::Zeros.init([channels], device));
+            conv.bias = bias.map(|value| Initializer::Constant { value }.init([channels], device));
             conv
         };
+        let of_means = |inputs: usize| Initializer::Zeros.init([inputs, channels], device);
         Ok(Memory {
             cell: self.cell().init(device),
-            replacement: pointwise(hidden, REPLACEMENT_GAIN, true),
-            gate_input: pointwise(channels, GATE_GAIN, true),
-            gate_hidden: pointwise(hidden, GATE_GAIN, false),
-            gate_means: Initializer::Zeros.init([channels, channels + hidden, 1, 1], device),
+            correction: pointwise(hidden, 0.0, Some(0.0)),
+            gate_input: pointwise(channels, GATE_GAIN, Some(GATE_BIAS)),
+            gate_hidden: pointwise(hidden, GATE_GAIN, None),
+            gate_change: pointwise(channels, GATE_GAIN, None),
+            gate_means: of_means(channels + hidden),
+            gate_mean_change: of_means(channels),
             amount: Initializer::Zeros.init([channels], device),
             scale: Param::from_tensor(Tensor::ones([channels], device)).set_require_grad(false),
         })
     }
 }
 
-/// A memory behind a map of a detector that was trained without one: it replaces some of the map by what it
-/// remembers.
+/// What a [`Memory`] remembers of the frames before.
+#[derive(Debug, Clone)]
+pub struct MemoryState<B: Backend> {
+    /// The state of its cell.
+    pub cell: BottleneckLstmState<B>,
+    /// The map as it was repaired, `[batch, channels, height, width]`, divided by the scale.
+    pub map: Tensor<B, 4>,
+}
+
+/// A memory behind a map of a detector that was trained without one: it puts what it remembers of the map in the place
+/// of what is damaged.
 ///
-/// `x' = x + amount * gate * (replacement(h) - x)`, where the [`BottleneckLstm`] makes `h` of `x`, and `gate =
-/// sigmoid(W_x x + W_h h + W_m mean(x | h) + b)` sees both, and their means over the map, by which a frame that is
-/// damaged as a whole stands out. `amount`, one number a channel, starts at zero: until it is trained, the detector
-/// is exactly what it was. Within, `x` is divided by `scale`, the deviations of its channels.
+/// With `z` the map divided by `scale`, the deviations of its channels, and `h` what the [`BottleneckLstm`] makes of
+/// it, frame by frame:
+///
+/// ```text
+/// change = |z'(t-1) - z|
+/// gate   = tanh(amount) sigmoid(W_z z + W_h h + W_c change + W_m mean(z | h) + W_d mean(change) + b)
+/// z'     = z + gate (z'(t-1) - z)
+/// y      = scale (z' + gate correction(h))
+/// ```
+///
+/// The repaired map `z'` is carried on. It lies between what was and what is, so it cannot run away; a frame that is
+/// lost becomes a copy of the one before. The means are over the map: a frame that is damaged as a whole stands out by
+/// them. `amount`, one number a channel, starts at zero: until it is trained, the detector is exactly what it was.
 #[derive(Module, Debug)]
 pub struct Memory<B: Backend> {
     /// What remembers.
     pub cell: BottleneckLstm<B>,
-    replacement: Conv2d<B>,
+    correction: Conv2d<B>,
     gate_input: Conv2d<B>,
     gate_hidden: Conv2d<B>,
-    gate_means: Param<Tensor<B, 4>>,
+    gate_change: Conv2d<B>,
+    /// `[channels + hidden, channels]`
+    gate_means: Param<Tensor<B, 2>>,
+    /// `[channels, channels]`
+    gate_mean_change: Param<Tensor<B, 2>>,
     /// `[channels]`
     amount: Param<Tensor<B, 1>>,
     /// `[channels]`; not trained.
@@ -133,8 +159,8 @@ impl<B: Backend> Memory<B> {
     pub fn step(
         &self,
         x: Tensor<B, 4>,
-        state: Option<BottleneckLstmState<B>>,
-    ) -> (Tensor<B, 4>, BottleneckLstmState<B>) {
+        state: Option<MemoryState<B>>,
+    ) -> (Tensor<B, 4>, MemoryState<B>) {
         let (y, state) = self
             .try_forward_with(&Reference, x.unsqueeze_dim(1), state)
             .unwrap_or_else(|error| panic!("{error}"));
@@ -151,32 +177,66 @@ impl<B: Backend> Memory<B> {
         &self,
         runner: &R,
         xs: Tensor<B, 5>,
-        state: Option<BottleneckLstmState<B>>,
-    ) -> Result<(Tensor<B, 5>, BottleneckLstmState<B>), NetworkError> {
+        state: Option<MemoryState<B>>,
+    ) -> Result<(Tensor<B, 5>, MemoryState<B>), NetworkError> {
         let dims @ [batch, time, channels, height, width] = xs.dims();
-        let flat = [batch * time, channels, height, width];
         let [expected] = self.amount.dims();
+        let flat = [batch * time, channels, height, width];
         image_exactly("the map", [flat[0], expected, height, width], flat)?;
-        let scale = self.scale.val().reshape([1, channels, 1, 1]);
-        let x = xs.reshape(flat) / scale.clone();
-        let sequence = x.clone().reshape(dims);
-        let (hidden, state) = self.cell.try_forward_with(runner, sequence, state)?;
-        let h = hidden.reshape([flat[0] as i32, -1, height as i32, width as i32]);
-        let amount = self.amount.val().reshape([1, channels, 1, 1]);
-        let change = self.replacement.forward(h.clone()) - x.clone();
-        let y = (x.clone() + amount * self.gate(x, h) * change) * scale;
-        Ok((y.reshape(dims), state))
-    }
+        let frame = [batch, channels, height, width];
+        let (cell, mut map) = match state {
+            Some(state) => {
+                image_exactly("the state's map", frame, state.map.dims())?;
+                (Some(state.cell), Some(state.map))
+            }
+            None => (None, None),
+        };
+        let per_channel = |values: &Param<Tensor<B, 1>>| values.val().reshape([1, channels, 1, 1]);
+        let (scale, amount) = (per_channel(&self.scale), per_channel(&self.amount).tanh());
+        let z = xs.reshape(flat) / scale.clone();
+        let (hidden, cell) = self
+            .cell
+            .try_forward_with(runner, z.clone().reshape(dims), cell)?;
+        let [_, _, hiddens, _, _] = hidden.dims();
+        let h = hidden.reshape([flat[0], hiddens, height, width]);
 
-    /// How much of each value is replaced, from 0 to 1, but for the amounts: `x` is scaled already.
-    fn gate(&self, x: Tensor<B, 4>, h: Tensor<B, 4>) -> Tensor<B, 4> {
-        let mean = |x: Tensor<B, 4>| x.mean_dim(2).mean_dim(3);
-        let means = Tensor::cat(vec![mean(x.clone()), mean(h.clone())], 1);
-        let [frames, both, _, _] = means.dims();
-        let [channels] = self.amount.dims();
-        let weights = self.gate_means.val().reshape([channels, both]);
-        let means = means.reshape([frames, both]).matmul(weights.transpose());
-        let means = means.reshape([frames, channels, 1, 1]);
-        sigmoid(self.gate_input.forward(x) + self.gate_hidden.forward(h) + means)
+        // What needs no frame before, for all frames at once.
+        let known = self.gate_input.forward(z.clone()) + self.gate_hidden.forward(h.clone());
+        let both = Tensor::cat(vec![means(z.clone()), means(h.clone())], 1);
+        let both = both.matmul(self.gate_means.val());
+        let known = (known + both.reshape([flat[0], channels, 1, 1])).reshape(dims);
+        let correction = self.correction.forward(h).reshape(dims);
+        let z = z.reshape(dims);
+        let at = |all: &Tensor<B, 5>, t: usize| -> Tensor<B, 4> {
+            all.clone().narrow(1, t, 1).reshape(frame)
+        };
+        let mut out = Vec::with_capacity(time);
+        for t in 0..time {
+            let z = at(&z, t);
+            let before = map.unwrap_or_else(|| z.clone());
+            let change = before - z.clone();
+            let size = change.clone().abs();
+            let mean = means_of(size.clone(), &self.gate_mean_change);
+            let gate = sigmoid(at(&known, t) + self.gate_change.forward(size) + mean);
+            let gate = amount.clone() * gate;
+            let repaired = z + gate.clone() * change;
+            out.push((repaired.clone() + gate * at(&correction, t)) * scale.clone());
+            map = Some(repaired);
+        }
+        let map = map.expect("the cell refuses no frames");
+        Ok((Tensor::stack(out, 1), MemoryState { cell, map }))
     }
+}
+
+/// The means of each frame's channels, `[frames, channels]`.
+fn means<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
+    let [frames, channels, _, _] = x.dims();
+    x.mean_dim(2).mean_dim(3).reshape([frames, channels])
+}
+
+/// Their product with a matrix, `[frames, channels, 1, 1]`.
+fn means_of<B: Backend>(x: Tensor<B, 4>, weights: &Param<Tensor<B, 2>>) -> Tensor<B, 4> {
+    let product = means(x).matmul(weights.val());
+    let [frames, channels] = product.dims();
+    product.reshape([frames, channels, 1, 1])
 }

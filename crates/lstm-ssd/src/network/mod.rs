@@ -19,7 +19,7 @@ pub use error::NetworkError;
 pub use heads::{Heads, Predictions};
 pub use layer::{Cost, Layer};
 pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
-pub use memory::{Memory, MemoryConfig};
+pub use memory::{Memory, MemoryConfig, MemoryState};
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
 #[cfg(feature = "cpu")]
