@@ -6,7 +6,7 @@ use lstm_ssd::damage::DamageList;
 use lstm_ssd::network::Layer;
 use lstm_ssd::video::Video;
 
-use super::{fail, precision, shared, succeed, weights_with};
+use super::{evaluate, fail, precision, shared, succeed, weights_with};
 
 /// 1, 10 and -6 as `f16`.
 const ONE: u16 = 0x3C00;
@@ -196,19 +196,8 @@ fn the_single_frame_scores_what_it_scored_when_damages_were_fixed() {
     let Some(weights) = shared::file("ssd_mobilenet_v2/ssd_mobilenet_v2.safetensors") else {
         return;
     };
-    let [video, truth] =
-        ["mp4", "gt.txt"].map(|kind| shared::file(&format!("clips/TUD-Campus.{kind}")).unwrap());
     for (damage, expected) in [("occlusion:0.4", 0.4501), ("drop:0.4", 0.4286)] {
-        let table = succeed(&[
-            "evaluate",
-            video.to_str().unwrap(),
-            "--truth",
-            truth.to_str().unwrap(),
-            "--weights",
-            weights.to_str().unwrap(),
-            "--damage",
-            damage,
-        ]);
+        let table = evaluate("TUD-Campus", &weights, &["--damage", damage]);
         assert!((precision(&table) - expected).abs() <= 0.01, "{table}");
     }
 }

@@ -264,6 +264,16 @@ fn precision(table: &str) -> f64 {
     row.split('|').nth(9).unwrap().trim().parse().unwrap()
 }
 
+/// The table of a shared clip.
+fn evaluate(clip: &str, weights: &Path, more: &[&str]) -> String {
+    let [video, truth] =
+        ["mp4", "gt.txt"].map(|kind| shared::file(&format!("clips/{clip}.{kind}")).unwrap());
+    let [video, truth, weights] =
+        [&video, &truth, weights].map(|path: &Path| path.to_str().unwrap());
+    let arguments = ["evaluate", video, "--truth", truth, "--weights", weights];
+    succeed(&[&arguments[..], more].concat())
+}
+
 #[test]
 fn it_is_as_precise_as_the_published_detector() {
     let Some(weights) = shared::file("ssd_mobilenet_v2/ssd_mobilenet_v2.safetensors") else {
@@ -274,19 +284,7 @@ fn it_is_as_precise_as_the_published_detector() {
         ("TUD-Stadtmitte", "2", "|     90 |     580 |", 0.8366),
         ("TUD-Campus", "1", "|     71 |     359 |", 0.7713),
     ] {
-        let [video, truth] =
-            ["mp4", "gt.txt"].map(|kind| shared::file(&format!("clips/{clip}.{kind}")));
-        let (video, truth) = (video.unwrap(), truth.unwrap());
-        let table = succeed(&[
-            "evaluate",
-            video.to_str().unwrap(),
-            "--truth",
-            truth.to_str().unwrap(),
-            "--weights",
-            weights.to_str().unwrap(),
-            "--every",
-            every,
-        ]);
+        let table = evaluate(clip, &weights, &["--every", every]);
         assert!(table.contains(counts), "{table}");
         assert!((precision(&table) - expected).abs() <= 0.01, "{table}");
     }
