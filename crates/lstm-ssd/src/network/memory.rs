@@ -135,6 +135,14 @@ pub struct Memory<B: Backend> {
 }
 
 impl<B: Backend> Memory<B> {
+    /// What it was built from.
+    pub fn config(&self) -> MemoryConfig {
+        MemoryConfig {
+            channels: self.amount.dims()[0],
+            hidden: self.cell.config().hidden_channels,
+        }
+    }
+
     /// Sets the deviations of the map's channels, on undamaged frames: what it is divided by within.
     ///
     /// # Panics
