@@ -9,6 +9,8 @@ pub mod loss;
 pub mod network;
 mod picture;
 pub mod smoothing;
+#[cfg(feature = "train")]
+pub mod training;
 pub mod truth;
 #[cfg(feature = "video")]
 pub mod video;

@@ -5,6 +5,8 @@ use bottleneck_lstm::{
     BottleneckLstm, BottleneckLstmConfig, BottleneckLstmState, CellRunner, Reference,
 };
 use burn::config::Config;
+#[cfg(feature = "train")]
+use burn::module::ParamId;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::Tensor;
@@ -26,7 +28,7 @@ pub struct MemoryConfig {
 
 /// Of the gate's weights, whose deviations are `gain / sqrt(inputs)`, and its bias at the start, by which it is all but
 /// closed.
-const GATE_GAIN: f64 = 0.1;
+pub(crate) const GATE_GAIN: f64 = 0.1;
 const GATE_BIAS: f64 = -2.0;
 
 impl MemoryConfig {
@@ -143,6 +145,17 @@ impl<B: Backend> Memory<B> {
         }
     }
 
+    /// How much of what it remembers it may put in, for each channel: `[channels]`, from -1 to 1.
+    pub fn amounts(&self) -> Tensor<B, 1> {
+        self.amount.val().tanh()
+    }
+
+    /// The parameter that the amounts come of.
+    #[cfg(feature = "train")]
+    pub(crate) fn amount_id(&self) -> ParamId {
+        self.amount.id
+    }
+
     /// Sets the deviations of the map's channels, on undamaged frames: what it is divided by within.
     ///
     /// # Panics
@@ -192,59 +205,85 @@ impl<B: Backend> Memory<B> {
         let flat = [batch * time, channels, height, width];
         image_exactly("the map", [flat[0], expected, height, width], flat)?;
         let frame = [batch, channels, height, width];
-        let (cell, mut map) = match state {
+        let (cell, map) = match state {
             Some(state) => {
                 image_exactly("the state's map", frame, state.map.dims())?;
                 (Some(state.cell), Some(state.map))
             }
             None => (None, None),
         };
-        let per_channel = |values: &Param<Tensor<B, 1>>| values.val().reshape([1, channels, 1, 1]);
-        let (scale, amount) = (per_channel(&self.scale), per_channel(&self.amount).tanh());
-        let z = xs.reshape(flat) / scale.clone();
+        let (frames, positions) = (batch * time, height * width);
+        let scale = column(self.scale.val(), frames);
+        let z = xs.reshape([frames * channels, positions]) / scale.clone();
         let (hidden, cell) = self
             .cell
             .try_forward_with(runner, z.clone().reshape(dims), cell)?;
         let [_, _, hiddens, _, _] = hidden.dims();
-        let h = hidden.reshape([flat[0], hiddens, height, width]);
+        let h = hidden.reshape([frames * hiddens, positions]);
 
         // What needs no frame before, for all frames at once.
-        let known = self.gate_input.forward(z.clone()) + self.gate_hidden.forward(h.clone());
-        let both = Tensor::cat(vec![means(z.clone()), means(h.clone())], 1);
-        let both = both.matmul(self.gate_means.val());
-        let known = (known + both.reshape([flat[0], channels, 1, 1])).reshape(dims);
-        let correction = self.correction.forward(h).reshape(dims);
-        let z = z.reshape(dims);
-        let at = |all: &Tensor<B, 5>, t: usize| -> Tensor<B, 4> {
-            all.clone().narrow(1, t, 1).reshape(frame)
+        let known = pointwise(&self.gate_input, z.clone(), frames)
+            + pointwise(&self.gate_hidden, h.clone(), frames);
+        let both = Tensor::cat(vec![means(z.clone(), frames), means(h.clone(), frames)], 1);
+        let known = known + both.matmul(self.gate_means.val()).reshape([-1, 1]);
+        let correction = pointwise(&self.correction, h, frames);
+        let amount = column(self.amounts(), batch);
+        let at = |all: &Tensor<B, 2>, t: usize| -> Tensor<B, 2> {
+            let all = all.clone().reshape([batch, time, channels * positions]);
+            all.narrow(1, t, 1).reshape([batch * channels, positions])
         };
-        let mut out = Vec::with_capacity(time);
+        let mut map = map.map(|map| map.reshape([batch * channels, positions]));
+        let (mut gates, mut repaired) = (Vec::with_capacity(time), Vec::with_capacity(time));
         for t in 0..time {
             let z = at(&z, t);
             let before = map.unwrap_or_else(|| z.clone());
             let change = before - z.clone();
             let size = change.clone().abs();
-            let mean = means_of(size.clone(), &self.gate_mean_change);
-            let gate = sigmoid(at(&known, t) + self.gate_change.forward(size) + mean);
-            let gate = amount.clone() * gate;
-            let repaired = z + gate.clone() * change;
-            out.push((repaired.clone() + gate * at(&correction, t)) * scale.clone());
-            map = Some(repaired);
+            let mean = means(size.clone(), batch).matmul(self.gate_mean_change.val());
+            let gate = at(&known, t) + pointwise(&self.gate_change, size, batch);
+            let gate = sigmoid(gate + mean.reshape([-1, 1])) * amount.clone();
+            let new = z + gate.clone() * change;
+            gates.push(gate);
+            repaired.push(new.clone());
+            map = Some(new);
         }
-        let map = map.expect("the cell refuses no frames");
-        Ok((Tensor::stack(out, 1), MemoryState { cell, map }))
+        let all = |frames_of: Vec<Tensor<B, 2>>| -> Tensor<B, 2> {
+            let parts = frames_of
+                .into_iter()
+                .map(|frame| frame.reshape([batch, 1, channels * positions]));
+            Tensor::cat(parts.collect(), 1).reshape([frames * channels, positions])
+        };
+        let y = (all(repaired) + all(gates) * correction) * scale;
+        let map = map.expect("the cell refuses no frames").reshape(frame);
+        Ok((y.reshape(dims), MemoryState { cell, map }))
+    }
+}
+
+// Maps are matrices here, `[frames * channels, positions]`: with Burn's own convolutions, and with values for each
+// channel of maps of rank 4, training takes several times as long.
+
+/// Values for the channels of each frame, `[frames * channels, 1]`.
+fn column<B: Backend>(values: Tensor<B, 1>, frames: usize) -> Tensor<B, 2> {
+    let values: Tensor<B, 2> = values.unsqueeze();
+    values.repeat_dim(0, frames).reshape([-1, 1])
+}
+
+/// A convolution over single positions.
+fn pointwise<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 2>, frames: usize) -> Tensor<B, 2> {
+    let [rows, positions] = x.dims();
+    let [outputs, inputs, ..] = conv.weight.dims();
+    debug_assert_eq!(rows, frames * inputs);
+    let weight = conv.weight.val().reshape([1, outputs, inputs]);
+    let y = weight.matmul(x.reshape([frames, inputs, positions]));
+    let y = y.reshape([frames * outputs, positions]);
+    match &conv.bias {
+        Some(bias) => y + column(bias.val(), frames),
+        None => y,
     }
 }
 
 /// The means of each frame's channels, `[frames, channels]`.
-fn means<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
-    let [frames, channels, _, _] = x.dims();
-    x.mean_dim(2).mean_dim(3).reshape([frames, channels])
-}
-
-/// Their product with a matrix, `[frames, channels, 1, 1]`.
-fn means_of<B: Backend>(x: Tensor<B, 4>, weights: &Param<Tensor<B, 2>>) -> Tensor<B, 4> {
-    let product = means(x).matmul(weights.val());
-    let [frames, channels] = product.dims();
-    product.reshape([frames, channels, 1, 1])
+fn means<B: Backend>(x: Tensor<B, 2>, frames: usize) -> Tensor<B, 2> {
+    let channels = x.dims()[0] / frames;
+    x.mean_dim(1).reshape([frames, channels])
 }

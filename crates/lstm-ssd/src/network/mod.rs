@@ -22,6 +22,8 @@ pub use fingerprint::fingerprint;
 pub use heads::{Heads, Predictions};
 pub use layer::{Cost, Layer};
 pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
+#[cfg(feature = "train")]
+pub(crate) use memory::GATE_GAIN;
 pub use memory::{Memory, MemoryConfig, MemoryState};
 pub use memory_file::{MemoryCard, MemoryFileError};
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
