@@ -13,6 +13,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
 
+use super::pointwise::{column, means, pointwise};
 use super::{Cost, NetworkError};
 
 /// Configuration of a [`Memory`].
@@ -257,33 +258,4 @@ impl<B: Backend> Memory<B> {
         let map = map.expect("the cell refuses no frames").reshape(frame);
         Ok((y.reshape(dims), MemoryState { cell, map }))
     }
-}
-
-// Maps are matrices here, `[frames * channels, positions]`: with Burn's own convolutions, and with values for each
-// channel of maps of rank 4, training takes several times as long.
-
-/// Values for the channels of each frame, `[frames * channels, 1]`.
-fn column<B: Backend>(values: Tensor<B, 1>, frames: usize) -> Tensor<B, 2> {
-    let values: Tensor<B, 2> = values.unsqueeze();
-    values.repeat_dim(0, frames).reshape([-1, 1])
-}
-
-/// A convolution over single positions.
-fn pointwise<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 2>, frames: usize) -> Tensor<B, 2> {
-    let [rows, positions] = x.dims();
-    let [outputs, inputs, ..] = conv.weight.dims();
-    debug_assert_eq!(rows, frames * inputs);
-    let weight = conv.weight.val().reshape([1, outputs, inputs]);
-    let y = weight.matmul(x.reshape([frames, inputs, positions]));
-    let y = y.reshape([frames * outputs, positions]);
-    match &conv.bias {
-        Some(bias) => y + column(bias.val(), frames),
-        None => y,
-    }
-}
-
-/// The means of each frame's channels, `[frames, channels]`.
-fn means<B: Backend>(x: Tensor<B, 2>, frames: usize) -> Tensor<B, 2> {
-    let channels = x.dims()[0] / frames;
-    x.mean_dim(1).reshape([frames, channels])
 }

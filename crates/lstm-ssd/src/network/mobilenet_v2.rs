@@ -365,6 +365,16 @@ impl<B: Backend> MobileNetV2Ssd<B> {
         maps
     }
 
+    /// Predictions of the priors on the finest map, the first ones, of the map that [`try_trunk`](Self::try_trunk)
+    /// yields: nothing but products of matrices lies between the two.
+    ///
+    /// # Panics
+    ///
+    /// If the map has another number of channels.
+    pub fn finest_of_trunk(&self, trunk: Tensor<B, 4>) -> Predictions<B> {
+        self.heads.finest(self.middle[0].forward_pointwise(trunk))
+    }
+
     /// The heads, which turn feature maps into predictions.
     pub fn heads(&self) -> &Heads<B> {
         &self.heads

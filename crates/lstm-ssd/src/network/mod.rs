@@ -12,6 +12,7 @@ mod memory;
 mod memory_file;
 mod mobilenet_v1;
 mod mobilenet_v2;
+mod pointwise;
 #[cfg(feature = "cpu")]
 mod runner;
 mod weights;
@@ -28,6 +29,8 @@ pub use memory::{Memory, MemoryConfig, MemoryState};
 pub use memory_file::{MemoryCard, MemoryFileError};
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
+#[cfg(feature = "train")]
+pub(crate) use pointwise::column;
 #[cfg(feature = "cpu")]
 pub use runner::{Numbers, RunnerError, SsdRunner};
 pub use weights::{Mismatch, WeightsError};

@@ -14,7 +14,7 @@ use super::unroll::Chunk;
 use crate::network::MobileNetV2Ssd;
 
 /// Frames of each chunk that are looked at.
-const LOOKED_AT: usize = 3;
+const LOOKED_AT: usize = 8;
 
 /// How much more a score counts where something is to be seen, and how much more the class that matters does.
 const SEEN: f32 = 20.0;
@@ -30,7 +30,9 @@ const SOME: f32 = 10.0;
 /// How much a score counts that is right; one that is wrong by 1 counts by 1 more.
 const RIGHT: f64 = 0.25;
 
-/// The loss of a detector's predictions, through the frozen part of it that follows the memory.
+/// The loss of a detector's predictions, through the frozen layers between the memory and the finest of the maps that
+/// heads read. What the coarser maps predict is left out: learning through all the layers before them takes longer, and
+/// made memories that were no better.
 pub(super) struct DetectionLoss<B: AutodiffBackend> {
     detector: MobileNetV2Ssd<B>,
 }
@@ -78,8 +80,7 @@ impl<B: AutodiffBackend> DetectionLoss<B> {
                 targets.add(codes, scores, classes, cache.config().class);
             }
         }
-        let features = self.detector.features_of_trunk(Tensor::cat(looked_at, 0));
-        let predictions = self.detector.heads().forward(&features);
+        let predictions = self.detector.finest_of_trunk(Tensor::cat(looked_at, 0));
         let rows = targets.box_weights.len();
         let logits = predictions.logits.reshape([rows, classes]);
         let boxes = predictions.boxes.reshape([rows, 4]);

@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use crate::network::column;
+
 /// How much more a cell counts where something is to be seen for sure, and the mean of that weight on footage of
 /// people, by which it is divided.
 const SEEN: f64 = 8.0;
@@ -19,10 +21,8 @@ pub(super) fn feature_loss<B: Backend>(
 ) -> Tensor<B, 1> {
     let [frames, channels, height, width] = maps.dims();
     let positions = height * width;
-    // Matrices: Burn is slow where values for the channels of maps of rank 4 are.
-    let scale: Tensor<B, 2> = scale.unsqueeze();
-    let scale = scale.repeat_dim(0, frames).reshape([frames * channels, 1]);
-    let loss = smooth_l1((maps - truth).reshape([frames * channels, positions]) / scale);
+    let difference = (maps - truth).reshape([frames * channels, positions]);
+    let loss = smooth_l1(difference / column(scale, frames));
     let loss = loss.reshape([frames, channels, positions]).mean_dim(1);
     let weight = attention.mul_scalar(SEEN).add_scalar(1.0).div_scalar(USUAL);
     let loss = loss.reshape([frames, positions]) * weight.reshape([frames, positions]);

@@ -52,7 +52,7 @@ struct Settings {
     footage: Vec<Description>,
     /// Channels, height and width of a map.
     map: [usize; 3],
-    /// Priors and classes.
+    /// Priors of the finest map, and classes.
     heads: [usize; 2],
 }
 
@@ -65,9 +65,9 @@ pub(super) enum Part {
     Copy(usize),
     /// How much there is to be seen in each cell, `[frames, height, width]`.
     Attention,
-    /// Box codes, `[frames, priors, 4]`.
+    /// Box codes of the priors on the finest map, `[frames, priors, 4]`.
     Codes,
-    /// Scores, `[frames, priors, classes]`.
+    /// Scores of these, `[frames, priors, classes]`.
     Scores,
 }
 
@@ -128,7 +128,7 @@ impl Maps {
                 .map(|source| source.description.clone())
                 .collect(),
             map: [crate::network::MemoryConfig::new().channels, height, width],
-            heads: [network.priors().priors().len(), classes],
+            heads: [finest(&network), classes],
         };
         settings.occupy(folder)?;
         let mut maps = Self {
@@ -215,7 +215,7 @@ impl Maps {
                     })
                 })
                 .collect();
-            let mut read = || -> Result<(), Error> {
+            let read = || -> Result<(), Error> {
                 for (index, source) in sources.iter().enumerate() {
                     let own: Vec<_> = drawn
                         .iter()
@@ -258,7 +258,7 @@ impl Maps {
         let [_, height, width] = self.settings.map;
         let pictures = clip.shoot(frames);
         let mut maps: Vec<Vec<f32>> = Vec::with_capacity(FRAMES);
-        let (mut attention, mut codes, mut scores) = (Vec::new(), Vec::new(), Vec::new());
+        let [mut attention, mut codes, mut scores]: [Vec<f32>; 3] = Default::default();
         for (index, picture) in pictures.iter().enumerate() {
             let map = teacher.map(picture)?.to_vec();
             let mut sight = teacher.look(&map)?;
@@ -271,8 +271,9 @@ impl Maps {
                 teacher.correct(&mut sight, class, &objects);
             }
             attention.extend(paint(&teacher.boxes(&sight), [height, width]));
-            codes.extend(sight.codes);
-            scores.extend(sight.scores);
+            let [priors, classes] = self.settings.heads;
+            codes.extend(&sight.codes[..priors * 4]);
+            scores.extend(&sight.scores[..priors * classes]);
             maps.push(map);
         }
         let mut values = maps.concat();
@@ -346,7 +347,7 @@ impl Maps {
         self.settings.map
     }
 
-    /// Priors and classes of the detector.
+    /// Priors of the finest map, the first ones, and classes.
     pub(super) fn heads(&self) -> [usize; 2] {
         self.settings.heads
     }
@@ -384,6 +385,13 @@ impl Maps {
     fn path(&self, clip: usize) -> PathBuf {
         self.folder.join(format!("{clip:05}.{EXTENSION}"))
     }
+}
+
+/// Priors of the finest map.
+fn finest(config: &MobileNetV2SsdConfig) -> usize {
+    let priors = config.priors();
+    let [height, width] = priors.maps[0];
+    height * width * priors.per_cell()[0]
 }
 
 impl Settings {
