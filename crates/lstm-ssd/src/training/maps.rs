@@ -29,6 +29,9 @@ const VERSION: u32 = 1;
 /// Clips from which the deviations of a map's channels are taken, at most.
 const MEASURED: usize = 40;
 
+/// What a channel that never changes is divided by.
+const LEAST_DEVIATION: f32 = 1e-3;
+
 /// Which clips are made of footage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapsConfig {
@@ -314,7 +317,8 @@ impl Maps {
         let count = (clips * FRAMES * positions) as f64;
         let deviation = |[sum, squares]: &[f64; 2]| {
             let mean = sum / count;
-            (squares / count - mean * mean).max(0.0).sqrt() as f32
+            let deviation = (squares / count - mean * mean).max(0.0).sqrt();
+            (deviation as f32).max(LEAST_DEVIATION)
         };
         Ok(moments.iter().map(deviation).collect())
     }

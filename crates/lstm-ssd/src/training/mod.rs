@@ -10,6 +10,7 @@ mod clip;
 mod damages;
 mod detection;
 mod error;
+mod evaluation;
 mod footage;
 mod loss;
 mod maps;
@@ -23,6 +24,7 @@ mod unroll;
 
 pub use clip::FRAMES;
 pub use error::TrainingError;
+pub use evaluation::evaluate;
 pub use footage::Footage;
 pub use maps::{Maps, MapsConfig};
 pub use trainer::{Step, Trainer, TrainingConfig};
