@@ -9,9 +9,12 @@ pub mod loss;
 pub mod network;
 mod picture;
 pub mod smoothing;
+#[cfg(feature = "train")]
+pub mod training;
 pub mod truth;
 #[cfg(feature = "video")]
 pub mod video;
+mod whole_file;
 
 pub use detector::Detector;
 pub use picture::Picture;

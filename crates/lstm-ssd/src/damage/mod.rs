@@ -26,3 +26,5 @@ pub use damager::Damager;
 pub use kind::{Damage, DamageError, Kind};
 #[cfg(feature = "damages")]
 pub use list::{DamageList, ListError, ListFault, Listed};
+#[cfg(feature = "train")]
+pub(crate) use random::Draws;

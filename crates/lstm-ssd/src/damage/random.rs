@@ -9,13 +9,13 @@ const WORDS_MEAN: i32 = 2 * 0xFFFF;
 
 /// The random numbers of one damage of one frame.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Draws {
+pub(crate) struct Draws {
     key: u64,
 }
 
 impl Draws {
     /// Those of `frame`, counted from 0.
-    pub(super) fn new(seed: u64, kind: u64, frame: u64) -> Self {
+    pub(crate) fn new(seed: u64, kind: u64, frame: u64) -> Self {
         let damage = mix(seed.wrapping_add(STEP.wrapping_mul(kind)));
         Self {
             key: nth(damage, frame),
@@ -23,18 +23,18 @@ impl Draws {
     }
 
     /// 64 random bits.
-    pub(super) fn bits(&self, index: u64) -> u64 {
+    pub(crate) fn bits(&self, index: u64) -> u64 {
         nth(self.key, index)
     }
 
     /// A number from 0 to less than 1.
-    pub(super) fn uniform(&self, index: u64) -> f32 {
+    pub(crate) fn uniform(&self, index: u64) -> f32 {
         // 24 bits: every one of these numbers is an f32.
         (self.bits(index) >> 40) as f32 / (1 << 24) as f32
     }
 
     /// Nearly a normal number: the sum of four uniform ones, which is the same on every machine.
-    pub(super) fn gauss(&self, index: u64) -> f32 {
+    pub(crate) fn gauss(&self, index: u64) -> f32 {
         let bits = self.bits(index);
         let words = [bits, bits >> 16, bits >> 32, bits >> 48].map(|word| (word & 0xFFFF) as i32);
         (words.iter().sum::<i32>() - WORDS_MEAN) as f32 / WORDS_DEVIATION

@@ -8,6 +8,7 @@ use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
 use super::Layer;
+use super::pointwise::pointwise;
 
 /// What follows a convolution, before its activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,7 +61,19 @@ impl<B: Backend> Block<B> {
     /// From `[batch, in, height, width]` to `[batch, out, ceil(height / stride), ceil(width /
     /// stride)]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = self.conv.forward(x);
+        self.finish(self.conv.forward(x))
+    }
+
+    /// As [`forward`](Self::forward), of a convolution over single positions, as a product of matrices: trains faster.
+    pub(crate) fn forward_pointwise(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let [frames, channels, height, width] = x.dims();
+        let [outputs, ..] = self.conv.weight.dims();
+        let x = x.reshape([frames * channels, height * width]);
+        let y = pointwise(&self.conv, x, frames);
+        self.finish(y.reshape([frames, outputs, height, width]))
+    }
+
+    fn finish(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let x = match &self.norm {
             Some(norm) => norm.forward(x),
             None => x,

@@ -13,66 +13,115 @@ impl<B: Backend> MobileNetV2Ssd<B> {
     /// What is computed from what, with the weights as they are now. Its outputs are box codes and logits,
     /// `[priors, values]`.
     pub(super) fn graph(&self) -> Result<Graph, GraphError> {
-        let config = MobileNetV2SsdConfig::new(self.heads.num_classes()).with_input(self.input);
-        let layers = config.layers();
-        let mut blocks = layers.iter().zip(self.blocks());
-        let mut graph = Graph::new(3, self.input)?;
-        let mut next = |graph: &mut Graph, map| {
-            let (layer, block) = blocks.next().expect("a layer for every block");
-            graph.convolve(map, block.convolution(layer))
+        let layers = self.layers();
+        let mut builder = Builder {
+            graph: Graph::new(3, self.input)?,
+            convolutions: layers.iter().zip(self.blocks()),
         };
+        let trunk = builder.trunk(self)?;
+        builder.tail(self, trunk)?;
+        Ok(builder.graph)
+    }
 
-        let mut x = graph.input();
-        for _ in &self.stem {
-            x = next(&mut graph, x)?;
+    /// As [`graph`](Self::graph), up to the map that [`try_trunk`](Self::try_trunk) yields: its one output,
+    /// `[channels, height, width]`.
+    pub(crate) fn trunk_graph(&self) -> Result<Graph, GraphError> {
+        let layers = self.layers();
+        let mut builder = Builder {
+            graph: Graph::new(3, self.input)?,
+            convolutions: layers.iter().zip(self.blocks()),
+        };
+        let trunk = builder.trunk(self)?;
+        builder.graph.output(&[trunk], Layout::ChannelsFirst)?;
+        Ok(builder.graph)
+    }
+
+    /// As [`graph`](Self::graph), from that map on.
+    pub(crate) fn tail_graph(&self) -> Result<Graph, GraphError> {
+        let layers = self.layers();
+        let front = self.front.iter().map(|block| block.convolutions.len());
+        let before = self.stem.len() + front.sum::<usize>();
+        let first = &layers[before];
+        let mut builder = Builder {
+            graph: Graph::new(first.channels[0], first.map)?,
+            convolutions: layers.iter().zip(self.blocks()).skip(before),
+        };
+        let trunk = builder.graph.input();
+        builder.tail(self, trunk)?;
+        Ok(builder.graph)
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        let config = MobileNetV2SsdConfig::new(self.heads.num_classes()).with_input(self.input);
+        config.layers()
+    }
+}
+
+/// A graph that grows by a network's convolutions, one after the other.
+struct Builder<I> {
+    graph: Graph,
+    convolutions: I,
+}
+
+impl<'a, B: Backend + 'a, I: Iterator<Item = (&'a Layer, &'a Block<B>)>> Builder<I> {
+    /// Adds all up to the map after block 12.
+    fn trunk(&mut self, network: &MobileNetV2Ssd<B>) -> Result<Map, GraphError> {
+        let mut x = self.graph.input();
+        for _ in &network.stem {
+            x = self.convolve(x)?;
         }
-        for inverted in &self.front {
-            x = through(inverted, &mut graph, x, &mut next)?;
+        for inverted in &network.front {
+            x = self.through(inverted, x)?;
         }
-        let wide = next(&mut graph, x)?;
-        x = wide;
-        for _ in &self.middle[1..] {
-            x = next(&mut graph, x)?;
+        Ok(x)
+    }
+
+    /// Adds the rest, and the outputs.
+    fn tail(&mut self, network: &MobileNetV2Ssd<B>, trunk: Map) -> Result<(), GraphError> {
+        let wide = self.convolve(trunk)?;
+        let mut x = wide;
+        for _ in &network.middle[1..] {
+            x = self.convolve(x)?;
         }
-        for inverted in &self.back {
-            x = through(inverted, &mut graph, x, &mut next)?;
+        for inverted in &network.back {
+            x = self.through(inverted, x)?;
         }
-        for _ in &self.last {
-            x = next(&mut graph, x)?;
+        for _ in &network.last {
+            x = self.convolve(x)?;
         }
         let mut maps = vec![wide, x];
-        for stage in self.extras.chunks(2) {
+        for stage in network.extras.chunks(2) {
             for _ in stage {
-                x = next(&mut graph, x)?;
+                x = self.convolve(x)?;
             }
             maps.push(x);
         }
         let (mut boxes, mut classes) = (Vec::new(), Vec::new());
         for map in maps {
-            boxes.push(next(&mut graph, map)?);
-            classes.push(next(&mut graph, map)?);
+            boxes.push(self.convolve(map)?);
+            classes.push(self.convolve(map)?);
         }
-        graph.output(&boxes, Layout::ChannelsLast)?;
-        graph.output(&classes, Layout::ChannelsLast)?;
-        Ok(graph)
+        self.graph.output(&boxes, Layout::ChannelsLast)?;
+        self.graph.output(&classes, Layout::ChannelsLast)
     }
-}
 
-/// An inverted residual.
-fn through<B: Backend>(
-    block: &Inverted<B>,
-    graph: &mut Graph,
-    x: Map,
-    next: &mut impl FnMut(&mut Graph, Map) -> Result<Map, GraphError>,
-) -> Result<Map, GraphError> {
-    let mut y = x;
-    for _ in &block.convolutions {
-        y = next(graph, y)?;
+    /// The map that the next convolution makes of another.
+    fn convolve(&mut self, map: Map) -> Result<Map, GraphError> {
+        let (layer, block) = self.convolutions.next().expect("a layer for every block");
+        self.graph.convolve(map, block.convolution(layer))
     }
-    if block.residual {
-        graph.add(y, x)
-    } else {
-        Ok(y)
+
+    /// What an inverted residual makes of it.
+    fn through(&mut self, block: &Inverted<B>, x: Map) -> Result<Map, GraphError> {
+        let mut y = x;
+        for _ in &block.convolutions {
+            y = self.convolve(y)?;
+        }
+        if block.residual {
+            self.graph.add(y, x)
+        } else {
+            Ok(y)
+        }
     }
 }
 

@@ -54,6 +54,19 @@ impl<B: Backend> Heads<B> {
         }
     }
 
+    /// Predictions of the finest map alone, `[batch, channels, height, width]`: of its own priors, the first ones.
+    ///
+    /// # Panics
+    ///
+    /// If it has other channels than its heads.
+    pub fn finest(&self, map: Tensor<B, 4>) -> Predictions<B> {
+        let (boxes, classes) = (&self.boxes[0], &self.classes[0]);
+        Predictions {
+            boxes: rows(boxes.forward_pointwise(map.clone()), 4),
+            logits: rows(classes.forward_pointwise(map), self.num_classes),
+        }
+    }
+
     /// Classes, the background among them.
     pub fn num_classes(&self) -> usize {
         self.num_classes

@@ -328,13 +328,32 @@ impl<B: Backend> MobileNetV2Ssd<B> {
     ///
     /// If the frames are of another shape.
     pub fn try_features(&self, frames: Tensor<B, 4>) -> Result<Vec<Tensor<B, 4>>, NetworkError> {
+        Ok(self.features_of_trunk(self.try_trunk(frames)?))
+    }
+
+    /// The map after block 12, the last one that all heads depend on, of `frames` as [`forward`](Self::forward)
+    /// takes them: `[batch, 96, ceil(height / 16), ceil(width / 16)]`, not activated. A [`Memory`](super::Memory)
+    /// stands here.
+    ///
+    /// # Errors
+    ///
+    /// If the frames are of another shape.
+    pub fn try_trunk(&self, frames: Tensor<B, 4>) -> Result<Tensor<B, 4>, NetworkError> {
         let dims = frames.dims();
         let [height, width] = self.input;
         image_exactly("frames", [dims[0], 3, height, width], dims)?;
         let stem = all(&self.stem, frames);
-        let x = self.front.iter().fold(stem, |x, block| block.forward(x));
+        Ok(self.front.iter().fold(stem, |x, block| block.forward(x)))
+    }
+
+    /// What the heads read, as [`features`](Self::features), of the map that [`try_trunk`](Self::try_trunk) yields.
+    ///
+    /// # Panics
+    ///
+    /// If the map has another number of channels.
+    pub fn features_of_trunk(&self, trunk: Tensor<B, 4>) -> Vec<Tensor<B, 4>> {
         let (expand, rest) = self.middle.split_at(1);
-        let wide = all(expand, x);
+        let wide = all(expand, trunk);
         let x = all(rest, wide.clone());
         let x = self.back.iter().fold(x, |x, block| block.forward(x));
         let mut map = all(&self.last, x);
@@ -343,7 +362,17 @@ impl<B: Backend> MobileNetV2Ssd<B> {
             map = all(stage, map);
             maps.push(map.clone());
         }
-        Ok(maps)
+        maps
+    }
+
+    /// Predictions of the priors on the finest map, the first ones, of the map that [`try_trunk`](Self::try_trunk)
+    /// yields: nothing but products of matrices lies between the two.
+    ///
+    /// # Panics
+    ///
+    /// If the map has another number of channels.
+    pub fn finest_of_trunk(&self, trunk: Tensor<B, 4>) -> Predictions<B> {
+        self.heads.finest(self.middle[0].forward_pointwise(trunk))
     }
 
     /// The heads, which turn feature maps into predictions.

@@ -2,24 +2,35 @@
 
 mod block;
 mod error;
+mod fingerprint;
 #[cfg(feature = "cpu")]
 mod graph;
 mod heads;
 mod layer;
 mod lstm_ssd;
+mod memory;
+mod memory_file;
 mod mobilenet_v1;
 mod mobilenet_v2;
+mod pointwise;
 #[cfg(feature = "cpu")]
 mod runner;
 mod weights;
 
 pub use block::{Block, Normalization};
 pub use error::NetworkError;
+pub use fingerprint::fingerprint;
 pub use heads::{Heads, Predictions};
 pub use layer::{Cost, Layer};
 pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
+#[cfg(feature = "train")]
+pub(crate) use memory::GATE_GAIN;
+pub use memory::{Memory, MemoryConfig, MemoryState};
+pub use memory_file::{MemoryCard, MemoryFileError};
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
+#[cfg(feature = "train")]
+pub(crate) use pointwise::column;
 #[cfg(feature = "cpu")]
 pub use runner::{Numbers, RunnerError, SsdRunner};
 pub use weights::{Mismatch, WeightsError};

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use image::{ImageReader, Limits};
 
+#[cfg(feature = "train")]
+use super::VideoError;
 use super::{MAX_SIDE, Source, VideoFault};
 use crate::Picture;
 
@@ -15,24 +17,40 @@ pub(super) struct Folder {
 
 impl Folder {
     pub fn open(path: &Path) -> Result<Self, VideoFault> {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(path)? {
-            let file = entry?.path();
-            let extension = file.extension().and_then(|extension| extension.to_str());
-            let known = extension.is_some_and(|extension| {
-                EXTENSIONS
-                    .iter()
-                    .any(|known| extension.eq_ignore_ascii_case(known))
-            });
-            if known {
-                files.push(file);
-            }
-        }
-        files.sort_unstable();
         Ok(Self {
-            files: files.into_iter(),
+            files: files(path)?.into_iter(),
         })
     }
+}
+
+/// The pictures in a folder, in the order of their names.
+#[cfg(feature = "train")]
+pub(crate) fn pictures(path: &Path) -> Result<Vec<PathBuf>, VideoError> {
+    files(path).map_err(|fault| VideoError::new(path, None, fault))
+}
+
+/// Reads one picture.
+#[cfg(feature = "train")]
+pub(crate) fn read_picture(path: &Path) -> Result<Picture, VideoError> {
+    read(path).map_err(|fault| VideoError::new(path, None, fault))
+}
+
+fn files(path: &Path) -> Result<Vec<PathBuf>, VideoFault> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let file = entry?.path();
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        let known = extension.is_some_and(|extension| {
+            EXTENSIONS
+                .iter()
+                .any(|known| extension.eq_ignore_ascii_case(known))
+        });
+        if known {
+            files.push(file);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
 }
 
 impl Source for Folder {
@@ -40,14 +58,22 @@ impl Source for Folder {
         let Some(file) = self.files.next() else {
             return Ok(None);
         };
-        let decode =
-            |error: image::ImageError| VideoFault::Decode(format!("{}: {error}", file.display()));
-        let mut reader = ImageReader::open(&file)?.with_guessed_format()?;
-        reader.limits(limits());
-        let picture = reader.decode().map_err(decode)?.into_rgb8();
-        let (width, height) = picture.dimensions();
-        super::picture(width, height, picture.into_raw()).map(Some)
+        match read(&file) {
+            Err(VideoFault::Decode(error)) => {
+                Err(VideoFault::Decode(format!("{}: {error}", file.display())))
+            }
+            read => read.map(Some),
+        }
     }
+}
+
+fn read(path: &Path) -> Result<Picture, VideoFault> {
+    let decode = |error: image::ImageError| VideoFault::Decode(error.to_string());
+    let mut reader = ImageReader::open(path)?.with_guessed_format()?;
+    reader.limits(limits());
+    let picture = reader.decode().map_err(decode)?.into_rgb8();
+    let (width, height) = picture.dimensions();
+    super::picture(width, height, picture.into_raw())
 }
 
 /// What a picture's decoder may take.

@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 
 pub use error::{VideoError, VideoFault};
 
+#[cfg(feature = "train")]
+pub(crate) use folder::{pictures, read_picture};
+
 use crate::Picture;
 
 /// The longest side of a picture that is read.

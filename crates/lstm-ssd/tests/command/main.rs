@@ -1,6 +1,7 @@
 //! The command as a user runs it.
 
 mod damage;
+mod distill;
 #[path = "../detector/shared.rs"]
 mod shared;
 

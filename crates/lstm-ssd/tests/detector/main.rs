@@ -5,6 +5,8 @@ mod average_precision;
 mod damage;
 mod losses;
 mod lstm_ssd;
+mod memory;
+mod memory_file;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod picture;

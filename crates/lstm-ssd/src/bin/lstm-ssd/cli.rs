@@ -33,8 +33,101 @@ pub enum Command {
     /// has to overlap its object by a half (AP50), and the mean over ten overlaps from 0.5 to 0.95. With a list of
     /// damages there is a row for the video as it is, one for each damage, and one for the mean over damages.
     Evaluate(Evaluate),
+    /// Give the detector a memory, from video without labels
+    ///
+    /// The detector is its own teacher: the memory sees clips of the videos damaged in many ways, and learns to make
+    /// the detector see what it sees in the undamaged clips. Nothing but the videos and stills that are named is learned
+    /// from. First the detector looks at all clips, which takes some minutes and, in a folder beside the memory, 5 MB a
+    /// clip; then the memory is trained. Ctrl-C keeps what there is, and --resume goes on with it.
+    ///
+    /// Beside the memory there are a log, .csv, and a chart of the loss, .svg.
+    Distill(Distill),
+    /// Give the detector a memory, from video with labels
+    ///
+    /// As distill, but objects of one class are where the labels say, not where the detector sees them.
+    Train(Train),
     /// Say what a file of weights holds
     Info(Info),
+}
+
+/// What `distill` is told.
+#[derive(Debug, Args)]
+pub struct Distill {
+    /// The videos
+    #[arg(value_name = "VIDEO", required_unless_present = "stills")]
+    pub videos: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub lesson: Lesson,
+}
+
+/// What `train` is told.
+#[derive(Debug, Args)]
+pub struct Train {
+    /// The videos
+    #[arg(value_name = "VIDEO", required = true)]
+    pub videos: Vec<PathBuf>,
+
+    /// What is in each video, in the order of the videos: a line `frame,id,x,y,width,height,conf` for each object, as
+    /// in the MOT benchmarks
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub truth: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub lesson: Lesson,
+}
+
+/// How a memory is trained.
+#[derive(Debug, Args)]
+pub struct Lesson {
+    /// Also learn from the PNG and JPEG pictures in a folder, as a moving camera sees them
+    #[arg(long, value_name = "FOLDER")]
+    pub stills: Vec<PathBuf>,
+
+    /// The detector's weights, a safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+
+    /// Where the memory goes
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
+
+    /// The class that matters most
+    #[arg(long, value_name = "LABEL", default_value = "Person")]
+    pub class: String,
+
+    /// Clips to cut out of the videos, 16 frames each
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    pub clips: usize,
+
+    /// How long to learn
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    pub iterations: usize,
+
+    /// What clips, damages and the memory's start come of: the same seed, the same memory
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Where the detector's look at the clips is kept [default: beside the memory]. The same videos, weights and settings
+    /// find it there
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
+
+    /// What the memory's file is to say of the videos
+    #[arg(long, value_name = "TEXT")]
+    pub card: Option<String>,
+
+    /// The licence that it is to name
+    #[arg(long, value_name = "TEXT")]
+    pub licence: Option<String>,
+
+    /// Go on with a training that was interrupted
+    #[arg(long)]
+    pub resume: bool,
+
+    /// Discard a training that was interrupted
+    #[arg(long, conflicts_with = "resume")]
+    pub restart: bool,
 }
 
 /// What `detect` is told.

@@ -1,8 +1,10 @@
 //! `lstm-ssd`: finds objects in video, and says how well.
 
+mod chart;
 mod cli;
 mod detect;
 mod detector;
+mod distill;
 mod evaluate;
 mod info;
 mod memory;
@@ -53,6 +55,8 @@ fn run(cli: &Cli) -> Result<Ended> {
         Command::Evaluate(args) => {
             detector::with(&args.input.weights, args.input.compute.backend, args)
         }
+        Command::Distill(args) => args.run(),
+        Command::Train(args) => args.run(),
         Command::Info(args) => detector::with(&args.weights, args.compute.backend, args),
     }
 }

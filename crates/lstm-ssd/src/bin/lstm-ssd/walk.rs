@@ -20,24 +20,28 @@ pub enum Ended {
     Interrupted,
 }
 
+/// Listens for Ctrl-C, once in a program: the first one sets what is returned, the second one ends the program at once.
+pub fn listen() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(stop)
+}
+
 /// Walks over videos until Ctrl-C.
 pub struct Walk {
     stop: Arc<AtomicBool>,
 }
 
 impl Walk {
-    /// Listens for Ctrl-C: the first one ends the walk, the second one the program at once. There is one walk in
-    /// a program.
+    /// Listens for Ctrl-C, which ends the walk. There is one walk in a program.
     pub fn new() -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED.into());
-            }
-        })
-        .context("cannot listen for Ctrl-C")?;
-        Ok(Self { stop })
+        Ok(Self { stop: listen()? })
     }
 
     /// Hands `look` each frame, with its number from 1. What it did before an error, or before Ctrl-C, stays.

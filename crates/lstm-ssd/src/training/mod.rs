@@ -1,0 +1,30 @@
+//! Trains a [`Memory`](crate::network::Memory) for a detector that has none, on video without labels or with them.
+//!
+//! A [`Trainer`] shows a memory clips of [`Footage`], undamaged and damaged, and has it make of each damaged map what the
+//! frozen detector makes of the undamaged frame: the detector is its own teacher. [`Maps`] are what the detector makes of
+//! all clips, computed once.
+
+mod attention;
+mod camera;
+mod clip;
+mod damages;
+mod detection;
+mod error;
+mod evaluation;
+mod footage;
+mod loss;
+mod maps;
+mod optimizer;
+mod random;
+mod schedule;
+mod start;
+mod teacher;
+mod trainer;
+mod unroll;
+
+pub use clip::FRAMES;
+pub use error::TrainingError;
+pub use evaluation::evaluate;
+pub use footage::Footage;
+pub use maps::{Maps, MapsConfig};
+pub use trainer::{Step, Trainer, TrainingConfig};

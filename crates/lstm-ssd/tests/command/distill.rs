@@ -1,0 +1,105 @@
+//! Training, as a user starts it.
+
+use std::path::Path;
+
+use burn_flex::Flex;
+use lstm_ssd::network::Memory;
+
+use super::{fail, run, succeed, text, weights};
+
+/// Sixteen frames of 40 by 30 pixels.
+fn footage(folder: &Path) -> String {
+    let mut content = b"YUV4MPEG2 W40 H30 Cmono\n".to_vec();
+    for frame in 0..16 {
+        content.extend(b"FRAME\n");
+        content.extend((0..40 * 30).map(|at| (at % 40 * 5 + frame) as u8));
+    }
+    let path = folder.join("footage.y4m");
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_memory_comes_with_its_log_chart_and_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, video) = (weights(folder.path()), footage(folder.path()));
+    let out = folder.path().join("memory.safetensors");
+    let path = out.to_str().unwrap();
+    let shared = ["--weights", &weights, "--out", path];
+    let few = [
+        "--clips",
+        "1",
+        "--iterations",
+        "2",
+        "--card",
+        "a ramp",
+        "--licence",
+        "CC0",
+    ];
+    let distill = [&["distill", video.as_str()], &shared[..], &few[..]].concat();
+    succeed(&distill);
+
+    let (_, card) = Memory::<Flex>::load(&out, &Default::default()).unwrap();
+    assert_eq!(
+        (card.notes["data"].as_str(), card.notes["licence"].as_str()),
+        ("a ramp", "CC0")
+    );
+    assert!(
+        card.notes["command"].starts_with("lstm-ssd distill "),
+        "{card:?}"
+    );
+    assert_eq!(card.detector.len(), 64);
+    let log = std::fs::read_to_string(out.with_extension("csv")).unwrap();
+    let rows: Vec<&str> = log.lines().collect();
+    assert_eq!(rows[0], "iteration,shown,features,detections,rate,amount");
+    assert!(rows.len() == 3 && rows[2].starts_with("2,"), "{log}");
+    let chart = std::fs::read_to_string(out.with_extension("svg")).unwrap();
+    assert!(chart.starts_with("<svg"), "{chart}");
+    assert!(!out.with_extension("checkpoint").exists(), "it is finished");
+
+    // The same bytes once more, with the clips that are there.
+    let before = std::fs::read(&out).unwrap();
+    std::fs::remove_file(&out).unwrap();
+    succeed(&[&distill[..], &["--restart"]].concat());
+    assert!(std::fs::read(&out).unwrap() == before);
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, video) = (weights(folder.path()), footage(folder.path()));
+    let out = folder.path().join("memory.safetensors");
+    let shared = ["--weights", &weights, "--out", out.to_str().unwrap()];
+    let (_, error) = fail(&[&["distill", video.as_str()], &shared[..], &["--resume"]].concat());
+    assert!(error.contains("no training to resume"), "{error}");
+    std::fs::write(out.with_extension("checkpoint"), "half of one").unwrap();
+    let (_, error) = fail(&[&["distill", video.as_str()], &shared[..]].concat());
+    assert!(
+        error.contains("--resume goes on with it, --restart discards it"),
+        "{error}"
+    );
+
+    let fresh = folder.path().join("other.safetensors");
+    let shared = ["--weights", &weights, "--out", fresh.to_str().unwrap()];
+    let truth = folder.path().join("truth.txt");
+    std::fs::write(&truth, "1,1,2,3,4,5,1\n").unwrap();
+    let truth = truth.to_str().unwrap();
+    let train = ["train", video.as_str(), video.as_str(), "--truth", truth];
+    let (_, error) = fail(&[&train[..], &shared[..]].concat());
+    assert!(error.contains("a --truth for each video"), "{error}");
+    let (_, error) = fail(&[&["distill", "absent.mp4"], &shared[..]].concat());
+    assert!(error.contains("absent.mp4"), "{error}");
+    let unicorn = [
+        &["distill", video.as_str()],
+        &shared[..],
+        &["--class", "Unicorn"],
+    ]
+    .concat();
+    let (_, error) = fail(&unicorn);
+    assert!(error.contains("no class \"Unicorn\""), "{error}");
+    let error = text(&run(&[&["distill"], &shared[..]].concat()).stderr);
+    assert!(
+        error.contains("<VIDEO>") || error.contains("[VIDEO]"),
+        "{error}"
+    );
+}

@@ -1,0 +1,252 @@
+//! Memories are trained, on generated videos and a detector of random weights that sees little pictures.
+
+mod scene;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use bottleneck_lstm_ndarray::CpuRunner;
+use burn_autodiff::Autodiff;
+use burn_flex::Flex;
+use lstm_ssd::network::{Memory, MemoryCard};
+use lstm_ssd::training::{
+    Footage, Maps, MapsConfig, Trainer, TrainingConfig, TrainingError, evaluate,
+};
+use lstm_ssd::truth::GroundTruth;
+
+use scene::{detector, video};
+
+type B = Autodiff<Flex>;
+
+fn config(seed: u64, clips: usize) -> MapsConfig {
+    MapsConfig {
+        seed,
+        clips,
+        copies: 1,
+        class: None,
+    }
+}
+
+fn footage(folder: &Path) -> Footage {
+    let mut footage = Footage::new();
+    footage.add_video(video(folder), None, |_| {}).unwrap();
+    footage
+}
+
+/// The maps of footage by a detector, in a folder.
+fn maps(folder: &Path, footage: &Footage, config: &MapsConfig) -> Result<Maps, TrainingError> {
+    let stop = AtomicBool::new(false);
+    let detector = detector::<Flex>();
+    let maps = Maps::prepare(folder, &detector, "d0", footage, config, |_| {}, &stop)?;
+    Ok(maps.expect("nobody stops it"))
+}
+
+fn trainer(iterations: usize, maps: &Maps) -> Trainer<B, CpuRunner> {
+    let config = TrainingConfig {
+        iterations,
+        hidden: 8,
+        rate: 0.005,
+        ..TrainingConfig::default()
+    };
+    let runner = CpuRunner::new();
+    Trainer::new(config, maps.clone(), detector(), runner, Default::default()).unwrap()
+}
+
+/// A memory's file.
+fn saved(memory: &Memory<Flex>, folder: &Path) -> Vec<u8> {
+    let path = folder.join("memory.safetensors");
+    memory.save(&path, &MemoryCard::default()).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+/// The files of a folder, and when they were written.
+fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, SystemTime)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        let written = entry.metadata().unwrap().modified().unwrap();
+        let content = std::fs::read(entry.path()).unwrap();
+        (entry.file_name().into_string().unwrap(), (content, written))
+    });
+    entries.collect()
+}
+
+#[test]
+fn a_memory_learns_what_helps_on_clips_that_it_has_not_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(folder.path());
+    let learned = maps(&folder.path().join("learned"), &footage, &config(1, 8)).unwrap();
+    let unseen = maps(&folder.path().join("unseen"), &footage, &config(2, 4)).unwrap();
+
+    let mut trainer = trainer(100, &learned);
+    let loss = |trainer: &Trainer<B, CpuRunner>| {
+        let memory = trainer.memory();
+        evaluate(&memory, &unseen, &CpuRunner::new(), &Default::default()).unwrap()
+    };
+    let [shown, untrained] = loss(&trainer);
+    assert!((shown - untrained).abs() < 1e-9, "{shown} {untrained}");
+    while !trainer.is_done() {
+        trainer.step().unwrap();
+    }
+    let [_, trained] = loss(&trainer);
+    assert!(trained < 0.95 * shown, "{trained} of {shown}");
+    let steps = trainer.steps();
+    assert!(steps[0].detection.is_none() && steps[99].detection.is_some());
+}
+
+#[test]
+fn an_interrupted_training_goes_on_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(folder.path());
+    let maps = maps(&folder.path().join("maps"), &footage, &config(1, 2)).unwrap();
+    let mut whole = trainer(6, &maps);
+    let mut first = trainer(6, &maps);
+    for _ in 0..6 {
+        whole.step().unwrap();
+    }
+    for _ in 0..3 {
+        first.step().unwrap();
+    }
+    let path = folder.path().join("checkpoint");
+    first.save(&path).unwrap();
+    let mut second = trainer(6, &maps).resume(&path).unwrap();
+    while !second.is_done() {
+        second.step().unwrap();
+    }
+    assert_eq!(second.steps(), whole.steps());
+    let expected = saved(&whole.memory(), folder.path());
+    assert_eq!(saved(&second.memory(), folder.path()), expected);
+    assert_ne!(saved(&first.memory(), folder.path()), expected);
+
+    // Nor does it go on with another training's.
+    let error = trainer(7, &maps).resume(&path).err().unwrap();
+    assert!(
+        matches!(error, TrainingError::OtherTraining { .. }),
+        "{error}"
+    );
+    std::fs::write(&path, "no checkpoint").unwrap();
+    let error = trainer(6, &maps).resume(&path).err().unwrap();
+    assert!(matches!(error, TrainingError::Checkpoint { .. }), "{error}");
+}
+
+#[test]
+fn an_interrupted_cache_goes_on_and_one_of_other_weights_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(folder.path());
+    let config = config(1, 3);
+    let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+    maps(&whole, &footage, &config).unwrap();
+
+    let stop = AtomicBool::new(false);
+    let count = |clips| stop.store(clips > 0, Ordering::Relaxed);
+    let detector = detector::<Flex>();
+    let stopped = Maps::prepare(&parts, &detector, "d0", &footage, &config, count, &stop).unwrap();
+    let before = files(&parts);
+    if stopped.is_none() {
+        assert!(
+            (2..4).contains(&before.len()),
+            "the settings and a clip or two"
+        );
+    }
+    maps(&parts, &footage, &config).unwrap();
+    let after = files(&parts);
+    for (name, file) in &before {
+        assert_eq!(after[name].1, file.1, "{name} was written once");
+    }
+    let contents = |files: &BTreeMap<String, (Vec<u8>, SystemTime)>| -> Vec<Vec<u8>> {
+        files.values().map(|(content, _)| content.clone()).collect()
+    };
+    assert_eq!(contents(&after), contents(&files(&whole)));
+
+    let stop = AtomicBool::new(false);
+    Maps::prepare(&parts, &detector, "d1", &footage, &config, |_| {}, &stop).unwrap();
+    let anew = files(&parts);
+    assert!(after.iter().all(|(name, file)| anew[name].1 != file.1));
+}
+
+#[test]
+fn labels_take_the_teachers_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = video(folder.path());
+    let labelled = |truth: &str| {
+        let mut footage = Footage::new();
+        let truth = GroundTruth::parse(truth).unwrap();
+        footage.add_video(&path, Some(truth), |_| {}).unwrap();
+        let config = MapsConfig {
+            class: Some(1),
+            ..config(1, 1)
+        };
+        let cache = tempfile::tempdir().unwrap();
+        maps(cache.path(), &footage, &config).unwrap();
+        files(cache.path())["00000.f16"].0.clone()
+    };
+    // An object that is in all frames, all over them, and one that is in no frame.
+    let everywhere: String = (1..=40)
+        .map(|frame| format!("{frame},1,0,0,96,72,1\n"))
+        .collect();
+    let (some, none) = (labelled(&everywhere), labelled("900,1,0,0,9,9,1\n"));
+    // Maps are the same: 16 frames, undamaged and damaged, of 96 channels on 4 by 4 cells.
+    let maps = 2 * 2 * 16 * 96 * 4 * 4;
+    assert_eq!(some[..maps], none[..maps]);
+    let attention = |file: &[u8]| {
+        let bytes = file[maps..][..2 * 16 * 4 * 4].chunks(2);
+        let values = bytes.map(|bytes| half::f16::from_le_bytes([bytes[0], bytes[1]]).to_f32());
+        values.sum::<f32>() / (16.0 * 16.0)
+    };
+    assert_eq!(attention(&some), 1.0);
+    assert!(attention(&none) < 1.0, "{}", attention(&none));
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let cache = path.join("cache");
+    let error = maps(&cache, &Footage::new(), &config(1, 1)).unwrap_err();
+    assert!(matches!(error, TrainingError::NoFootage), "{error}");
+    let mut footage = Footage::new();
+    let error = footage.add_video(path.join("absent.mp4"), None, |_| {});
+    assert!(error.unwrap_err().to_string().contains("absent.mp4"));
+    let empty = path.join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let error = footage.add_stills(&empty, |_| {}).unwrap_err();
+    assert!(matches!(error, TrainingError::NoFootage), "{error}");
+
+    footage.add_video(video(path), None, |_| {}).unwrap();
+    let error = maps(&cache, &footage, &config(1, 0))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, "clips: expected at least 1, found 0");
+    // Nobody's files are deleted.
+    std::fs::write(empty.join("thesis.f16"), "mine").unwrap();
+    let error = maps(&empty, &footage, &config(1, 1)).unwrap_err();
+    assert!(matches!(error, TrainingError::NoCache { .. }), "{error}");
+    assert!(empty.join("thesis.f16").exists());
+
+    let made = maps(&cache, &footage, &config(1, 1)).unwrap();
+    std::fs::write(cache.join("00000.f16"), "short").unwrap();
+    let error = trainer(1, &made).step().unwrap_err().to_string();
+    assert!(
+        error.contains("00000.f16: expected maps of a clip"),
+        "{error}"
+    );
+    // And what was damaged is made anew.
+    let made = maps(&cache, &footage, &config(1, 1)).unwrap();
+    trainer(1, &made).step().unwrap();
+}
+
+#[test]
+fn stills_are_footage_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let stills = folder.path().join("stills");
+    std::fs::create_dir(&stills).unwrap();
+    let picture = image::RgbImage::from_fn(90, 60, |x, y| image::Rgb([x as u8, y as u8, 200]));
+    picture.save(stills.join("a.png")).unwrap();
+    let mut footage = Footage::new();
+    footage.add_stills(&stills, |_| {}).unwrap();
+    assert_eq!(footage.frames(), 0);
+    let maps = maps(&folder.path().join("maps"), &footage, &config(1, 1)).unwrap();
+    let step = trainer(1, &maps).step().unwrap();
+    assert!(step.features.is_finite());
+}
