@@ -35,6 +35,7 @@ pub struct Detector<B: Backend> {
     runner: Option<Box<SsdRunner>>,
     priors: Vec<CenterBox>,
     postprocess: Postprocess,
+    logits: Vec<f32>,
     device: B::Device,
 }
 
@@ -53,6 +54,7 @@ impl<B: Backend> Detector<B> {
             runner: None,
             priors: config.priors().priors(),
             postprocess: Postprocess::default(),
+            logits: Vec::new(),
             device: device.clone(),
             config,
         })
@@ -94,6 +96,8 @@ impl<B: Backend> Detector<B> {
             let numbers = runner
                 .run(&picture.to_planes())
                 .expect("the picture was resized to what the network takes");
+            self.logits.clear();
+            self.logits.extend_from_slice(numbers.logits);
             return self
                 .postprocess
                 .detections(&self.priors, numbers.boxes, numbers.logits);
@@ -102,7 +106,15 @@ impl<B: Backend> Detector<B> {
         let predictions = self.network.forward(input);
         let [boxes, logits] = [predictions.boxes, predictions.logits]
             .map(|tensor| tensor.into_data().iter::<f32>().collect::<Vec<_>>());
-        self.postprocess.detections(&self.priors, &boxes, &logits)
+        self.logits = logits;
+        self.postprocess
+            .detections(&self.priors, &boxes, &self.logits)
+    }
+
+    /// What the network said of the last picture, `[priors, classes]` in row-major order, before anything was made of
+    /// it; the priors are those of its [configuration](Self::config). Empty before the first picture.
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
     }
 
     /// The name of a class.

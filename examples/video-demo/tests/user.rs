@@ -5,9 +5,9 @@ use egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use video_demo::desk::Desk;
-use video_demo::devices::Machine;
-use video_demo::digits::MovingDigits;
-use video_demo::weights::Weights;
+use video_demo::digits::Weights;
+use video_demo::program::Program;
+use video_demo::video::Setup;
 use video_demo_app::{
     App, Appearance, Compute, Quantity, Request, Settings, Shortcut, Shown, Verdict,
 };
@@ -22,9 +22,9 @@ struct Viewer {
 
 impl Viewer {
     fn new(settings: Settings) -> Self {
-        let machine = Machine::new(Weights::embedded(), Err("this test has none".into()));
-        let source = MovingDigits::new().unwrap();
-        let mut desk = Desk::new(Box::new(source), Box::new(machine), Compute::Cpu);
+        let gpu = Err("this test has none".into());
+        let program = Program::new(Weights::embedded(), gpu, Setup::default());
+        let mut desk = Desk::new(Box::new(program), None, Compute::Cpu);
         let mut app = App::new(settings);
         desk.start()
             .into_iter()
@@ -282,7 +282,7 @@ fn the_memory_is_shown_part_by_part_and_channel_by_channel() {
     let mut screen = screen();
     assert_eq!(looked(&screen), None);
     assert!(shown(&screen).views[1].heat.is_none());
-    for quantity in Quantity::ALL {
+    for quantity in Quantity::MEMORY {
         press(&mut screen, Key::H);
         assert_eq!(looked(&screen), Some(quantity));
         let heat = shown(&screen).views[1].heat.as_ref().expect("a heat map");
@@ -294,7 +294,7 @@ fn the_memory_is_shown_part_by_part_and_channel_by_channel() {
     assert_eq!(looked(&screen), None);
     press_with_shift(&mut screen, Key::H);
     assert_eq!(looked(&screen), Some(Quantity::Output));
-    for quantity in Quantity::ALL {
+    for quantity in Quantity::MEMORY {
         click(&mut screen, quantity.name());
         assert_eq!(looked(&screen), Some(quantity));
     }

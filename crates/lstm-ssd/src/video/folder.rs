@@ -48,6 +48,10 @@ impl Source for Folder {
         let (width, height) = picture.dimensions();
         super::picture(width, height, picture.into_raw()).map(Some)
     }
+
+    fn rate(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// What a picture's decoder may take.

@@ -1,6 +1,6 @@
 //! What the viewer can do to the video and to the memory.
 
-use egui::{Align, Button, Frame, Layout, Margin, Response, RichText, ScrollArea, Slider, Ui};
+use egui::{Align, Button, DragValue, Frame, Layout, Margin, Response, RichText, ScrollArea, Slider, Ui};
 
 use super::theme::{Palette, bold, medium};
 use crate::action::Action;
@@ -43,7 +43,19 @@ impl App {
             if ui.button("As at first").clicked() {
                 self.reset_knobs();
             }
+            if self.source_has(|source| source.seeded) {
+                self.show_seed(ui);
+            }
         });
+    }
+
+    fn show_seed(&mut self, ui: &mut Ui) {
+        let mut seed = self.seed();
+        let value = DragValue::new(&mut seed).prefix("seed ").speed(0.05);
+        let hint = "What the random numbers come of: the same seed, the same damage";
+        if ui.add(value).on_hover_text(hint).changed() {
+            self.settings.seed = Some(seed);
+        }
     }
 
     fn show_knob(&mut self, ui: &mut Ui, index: usize, knob: &Knob, palette: &Palette) {
@@ -67,18 +79,23 @@ impl App {
             });
         let response = ui.add(slider).labelled_by(label.id).on_hover_text(hint);
         if response.changed() {
-            self.set_knob(&knob.name, value);
+            self.set_knob(&knob.key, value);
         }
     }
 
     fn show_memory(&mut self, ui: &mut Ui, palette: &Palette) {
-        heading(ui, "Memory", "what it holds, over the frame", palette);
+        let quantities = self.quantities().to_vec();
+        let (name, what) = match quantities.as_slice() {
+            [Quantity::Score] => ("Heat map", "how sure, over the frame"),
+            _ => ("Memory", "what it holds, over the frame"),
+        };
+        heading(ui, name, what, palette);
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = egui::vec2(5.0, 5.0);
             ui.spacing_mut().button_padding = egui::vec2(8.0, 4.0);
             let looked = self.settings.look.quantity;
             let choices = std::iter::once((None, "nothing"))
-                .chain(Quantity::ALL.map(|quantity| (Some(quantity), quantity.name())));
+                .chain(quantities.iter().map(|one| (Some(*one), one.name())));
             for (quantity, name) in choices {
                 let button = ui.add(Button::selectable(looked == quantity, name));
                 if button.on_hover_text("H: the next one").clicked() {
@@ -103,6 +120,9 @@ impl App {
                 if button.on_hover_text(hint).clicked() {
                     self.act(action);
                 }
+            }
+            if !self.source_has(|source| source.truth) {
+                return;
             }
             let mut truth = self.settings.truth;
             if ui
