@@ -162,9 +162,11 @@ impl Cli {
         if !self.damage.is_empty() {
             let zeros = Kind::ALL.map(|kind| (kind.name().to_owned(), 0.0));
             settings.knobs.extend(zeros);
-            settings
-                .knobs
-                .extend(self.damage.iter().filter_map(|damage| setting(*damage).ok()));
+            settings.knobs.extend(
+                self.damage
+                    .iter()
+                    .filter_map(|damage| setting(*damage).ok()),
+            );
         }
         settings.seed = self.seed.or(settings.seed);
         // What is measured has the heat map on, unless it is said.
@@ -316,7 +318,13 @@ mod tests {
             [(&"dark".to_owned(), &0.95), (&"noise".to_owned(), &60.0)]
         );
         assert_eq!(settings.knobs["drop"], 0.0);
-        assert!(parse("").unwrap().settings(Settings::default()).knobs.is_empty());
+        assert!(
+            parse("")
+                .unwrap()
+                .settings(Settings::default())
+                .knobs
+                .is_empty()
+        );
     }
 
     #[test]

@@ -113,6 +113,8 @@ impl App {
             Event::Problem(problem) => {
                 self.waiting = false;
                 self.switching = false;
+                // What was to be done is not.
+                self.note = None;
                 self.problem = Some(problem);
             }
         }
@@ -150,13 +152,15 @@ impl App {
 
     /// Another video: nothing is left of the one before but what the viewer has set for all of them.
     fn opened(&mut self, description: Description) {
-        self.note(format!("now {}", description.source.name));
-        self.description = None;
+        // At the start, there is none before.
+        if self.description.take().is_some() {
+            self.note(format!("now {}", description.source.name));
+            self.settings.rate = None;
+        }
         self.shown = None;
         self.problem = None;
         self.history = History::default();
         self.before_clean = None;
-        self.settings.rate = None;
         self.saved = false;
         self.dropped = 0;
         self.backlog = 0;

@@ -14,8 +14,8 @@ use moving_digits::weights::Card;
 use video_demo_app::{Channels, Heat, Look, NetworkCard, Picture, Quantity, Times, View};
 
 use super::source::found;
-use crate::networks::{Memory, NetworkError, Networks};
 use super::weights::Weights;
+use crate::networks::{Memory, NetworkError, Networks};
 
 /// How often times are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

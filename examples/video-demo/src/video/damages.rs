@@ -181,6 +181,10 @@ impl Damages {
             let before = damaged.clone();
             damaged = Damager::at(damage, step.seed, number).damage(damaged);
             if damaged != before {
+                if damage.kind() == Kind::Drop {
+                    // Nothing is left of what was done before.
+                    done.clear();
+                }
                 done.push(damage.kind().name());
             }
         }

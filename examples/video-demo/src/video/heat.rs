@@ -14,10 +14,18 @@ pub(super) fn heat(priors: &PriorsConfig, logits: &[f32], class: usize) -> Heat 
     let [height, width] = priors.maps.first().copied().unwrap_or_default();
     let mut values = vec![0.0; height * width];
     let cells = priors.maps.iter().zip(priors.per_cell());
-    let count: usize = cells.map(|([rows, columns], each)| rows * columns * each).sum();
+    let count: usize = cells
+        .map(|([rows, columns], each)| rows * columns * each)
+        .sum();
     let classes = logits.len() / count.max(1);
     let mut left = logits;
-    for ([rows, columns], each) in priors.maps.iter().copied().zip(priors.per_cell()).take(MAPS) {
+    for ([rows, columns], each) in priors
+        .maps
+        .iter()
+        .copied()
+        .zip(priors.per_cell())
+        .take(MAPS)
+    {
         let (map, rest) = left.split_at((rows * columns * each * classes).min(left.len()));
         left = rest;
         let scores: Vec<f32> = map
@@ -63,7 +71,10 @@ mod tests {
         // The third map.
         logits[(4 * 3 + 6) * 2 + 1] = 9.0;
         let rounded = |heat: &Heat| -> Vec<f32> {
-            heat.values.iter().map(|value| (value * 100.0).round()).collect()
+            heat.values
+                .iter()
+                .map(|value| (value * 100.0).round())
+                .collect()
         };
         let found = heat(&priors, &logits, 1);
         assert_eq!(found.size, [2, 2]);

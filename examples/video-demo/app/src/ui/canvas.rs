@@ -139,18 +139,25 @@ impl<'a> Canvas<'a> {
         })
     }
 
-    /// A word on a plate, at an offset from the lower left corner. Returns its width.
-    pub fn chip(&mut self, offset: Vec2, text: &str, fill: Color32, ink: Color32) -> f32 {
-        let galley = self.words(text.to_owned(), medium(12.5), ink);
-        let padding = vec2(8.0, 3.0);
-        let size = galley.size() + 2.0 * padding;
-        let min = self.rect.left_bottom() + offset - vec2(0.0, size.y);
-        let plate = Rect::from_min_size(min, size);
-        self.painter
-            .rect_filled(plate, CornerRadius::same((size.y / 2.0) as u8), fill);
-        self.painter.galley(min + padding, galley, ink);
-        self.plates.push(plate);
-        size.x
+    /// Words on plates with these colours of plate and words, from the lower left corner to the right, and above one
+    /// another where it is narrow.
+    pub fn draw_chips(&mut self, chips: &[(&str, Color32, Color32)]) {
+        let (margin, gap, padding) = (8.0, 5.0, vec2(8.0, 3.0));
+        let start = self.rect.left_bottom() + vec2(margin, -margin);
+        let mut corner = start;
+        for (text, fill, ink) in chips.iter().copied() {
+            let galley = self.words(text.to_owned(), medium(12.5), ink);
+            let size = galley.size() + 2.0 * padding;
+            if corner.x > start.x && corner.x + size.x > self.rect.right() - margin {
+                corner = Pos2::new(start.x, corner.y - size.y - gap);
+            }
+            let plate = Rect::from_min_size(corner - vec2(0.0, size.y), size);
+            self.painter
+                .rect_filled(plate, CornerRadius::same((size.y / 2.0) as u8), fill);
+            self.painter.galley(plate.min + padding, galley, ink);
+            self.plates.push(plate);
+            corner.x += size.x + gap;
+        }
     }
 
     fn words(&self, text: String, font: FontId, ink: Color32) -> Arc<Galley> {

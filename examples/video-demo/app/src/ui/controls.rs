@@ -1,12 +1,27 @@
 //! What the viewer can do to the video and to the memory.
 
-use egui::{Align, Button, DragValue, Frame, Layout, Margin, Response, RichText, ScrollArea, Slider, Ui};
+use egui::{
+    Align, Button, DragValue, Frame, Layout, Margin, Response, RichText, ScrollArea, Slider, Ui,
+    vec2,
+};
 
 use super::theme::{Palette, bold, medium};
 use crate::action::Action;
 use crate::app::App;
 use crate::description::{Description, Knob, Unit};
 use crate::seen::Quantity;
+
+/// Knobs that have room to stand apart.
+const FEW: usize = 5;
+
+/// How knobs are laid out.
+#[derive(Clone, Copy)]
+enum Knobs {
+    /// Each slider below its name and value.
+    Apart,
+    /// Each slider between them.
+    Dense,
+}
 
 impl App {
     pub(super) fn show_controls(&mut self, ui: &mut Ui, palette: &Palette) {
@@ -31,8 +46,15 @@ impl App {
             Some(description) => description.source.knobs.clone(),
             None => return,
         };
+        let layout = match knobs.len() {
+            ..=FEW => Knobs::Apart,
+            _ => Knobs::Dense,
+        };
         for (index, knob) in knobs.iter().enumerate() {
-            self.show_knob(ui, index, knob, palette);
+            self.show_knob(ui, index, knob, layout, palette);
+        }
+        if self.source_has(|source| source.seeded) {
+            self.show_seed(ui);
         }
         ui.horizontal(|ui| {
             let clean = self.is_clean();
@@ -43,22 +65,32 @@ impl App {
             if ui.button("As at first").clicked() {
                 self.reset_knobs();
             }
-            if self.source_has(|source| source.seeded) {
-                self.show_seed(ui);
-            }
         });
     }
 
     fn show_seed(&mut self, ui: &mut Ui) {
         let mut seed = self.seed();
-        let value = DragValue::new(&mut seed).prefix("seed ").speed(0.05);
-        let hint = "What the random numbers come of: the same seed, the same damage";
-        if ui.add(value).on_hover_text(hint).changed() {
-            self.settings.seed = Some(seed);
-        }
+        ui.horizontal(|ui| {
+            ui.set_min_height(ui.spacing().interact_size.y + 6.0);
+            let label = ui.label("Seed");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let value = ui.add(DragValue::new(&mut seed).speed(0.05));
+                let hint = "What the random numbers come of: the same seed, the same damage";
+                if value.labelled_by(label.id).on_hover_text(hint).changed() {
+                    self.settings.seed = Some(seed);
+                }
+            });
+        });
     }
 
-    fn show_knob(&mut self, ui: &mut Ui, index: usize, knob: &Knob, palette: &Palette) {
+    fn show_knob(
+        &mut self,
+        ui: &mut Ui,
+        index: usize,
+        knob: &Knob,
+        layout: Knobs,
+        palette: &Palette,
+    ) {
         let mut value = self.knob_value(knob);
         let text = match knob.unit {
             Unit::Share => format!("{:.0} %", value * 100.0),
@@ -70,14 +102,20 @@ impl App {
             index + 1,
             index + 1
         );
-        let label = above_slider(ui, &knob.name, text, palette);
         let slider = Slider::new(&mut value, 0.0..=knob.max)
             .show_value(false)
             .step_by(match knob.unit {
                 Unit::Share => 0.01,
                 Unit::Count => 1.0,
             });
-        let response = ui.add(slider).labelled_by(label.id).on_hover_text(hint);
+        let response = match layout {
+            Knobs::Apart => {
+                let label = above_slider(ui, &knob.name, text, palette);
+                ui.add(slider).labelled_by(label.id)
+            }
+            Knobs::Dense => beside_slider(ui, &knob.name, text, slider, palette),
+        };
+        let response = response.on_hover_text(hint);
         if response.changed() {
             self.set_knob(&knob.key, value);
         }
@@ -91,8 +129,8 @@ impl App {
         };
         heading(ui, name, what, palette);
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = egui::vec2(5.0, 5.0);
-            ui.spacing_mut().button_padding = egui::vec2(8.0, 4.0);
+            ui.spacing_mut().item_spacing = vec2(5.0, 5.0);
+            ui.spacing_mut().button_padding = vec2(8.0, 4.0);
             let looked = self.settings.look.quantity;
             let choices = std::iter::once((None, "nothing"))
                 .chain(quantities.iter().map(|one| (Some(*one), one.name())));
@@ -152,6 +190,33 @@ impl App {
             self.settings.look.channel = at.checked_sub(1);
         }
     }
+}
+
+/// A slider between its name and its value.
+fn beside_slider(
+    ui: &mut Ui,
+    name: &str,
+    value: String,
+    slider: Slider<'_>,
+    palette: &Palette,
+) -> Response {
+    let [name_width, value_width] = [84.0, 44.0];
+    let row = ui.horizontal(|ui| {
+        let height = ui.spacing().interact_size.y;
+        let left = Layout::left_to_right(Align::Center);
+        let label = ui.allocate_ui_with_layout(vec2(name_width, height), left, |ui| {
+            ui.set_min_width(name_width);
+            ui.label(name)
+        });
+        let gaps = 2.0 * ui.spacing().item_spacing.x;
+        ui.spacing_mut().slider_width = ui.available_width() - value_width - gaps;
+        let response = ui.add(slider).labelled_by(label.inner.id);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.label(RichText::new(value).font(medium(13.0)).color(palette.muted));
+        });
+        response
+    });
+    row.inner
 }
 
 /// A slider's name, to the left, and its value, to the right; the slider is as wide as both. Returns the name's label.

@@ -74,7 +74,9 @@ impl App {
             return texts.collect();
         }
         let last = self.history.points().last();
-        let surest = last.iter().flat_map(|point| point.surest.iter().enumerate());
+        let surest = last
+            .iter()
+            .flat_map(|point| point.surest.iter().enumerate());
         surest
             .map(|(index, score)| format!("{}: surest {score:.2}", name(index)))
             .collect()

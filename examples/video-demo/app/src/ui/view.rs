@@ -195,12 +195,11 @@ impl App {
 
     /// Words on the frame itself: its number and damage, and how old the memory is.
     fn show_chips(canvas: &mut Canvas<'_>, palette: &Palette, view: &View, shown: &Shown) {
-        let dark = Color32::from_black_alpha(170);
+        let dark = Color32::from_black_alpha(215);
         let number = format!("frame {}", shown.number + 1);
-        let mut left = 8.0;
-        left += canvas.chip(vec2(left, -8.0), &number, dark, Color32::WHITE) + 5.0;
+        let mut chips = vec![(number.as_str(), dark, Color32::WHITE)];
         if let Some(damage) = &shown.damage {
-            left += canvas.chip(vec2(left, -8.0), damage, palette.damage, frame::INK) + 5.0;
+            chips.push((damage, palette.damage, frame::INK));
         }
         let memory = match view.age {
             None => "no memory".to_owned(),
@@ -212,6 +211,7 @@ impl App {
             true => (frame::TRUTH, frame::INK),
             false => (dark, Color32::WHITE),
         };
-        canvas.chip(vec2(left, -8.0), &memory, fill, ink);
+        chips.push((&memory, fill, ink));
+        canvas.draw_chips(&chips);
     }
 }
