@@ -10,6 +10,8 @@ mod layer;
 mod lstm_ssd;
 mod memory;
 mod memory_file;
+#[cfg(feature = "cpu")]
+mod memory_runner;
 mod mobilenet_v1;
 mod mobilenet_v2;
 #[cfg(feature = "cpu")]

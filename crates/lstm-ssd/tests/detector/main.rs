@@ -7,6 +7,8 @@ mod losses;
 mod lstm_ssd;
 mod memory;
 mod memory_file;
+#[cfg(feature = "cpu")]
+mod memory_runner;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod picture;
