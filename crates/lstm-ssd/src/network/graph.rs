@@ -31,28 +31,17 @@ impl<B: Backend> MobileNetV2Ssd<B> {
 
     /// The part behind it, from that map to the outputs of the whole.
     pub(super) fn tail_graph(&self) -> Result<Graph, GraphError> {
-        let [channels, height, width] = self.trunk_shape();
+        let [channels, height, width] = self.config().trunk();
         let graph = Graph::new(channels, [height, width])?;
         let trunk = graph.input();
-        Walk::new(self, graph, self.trunk_layers()).tail(trunk)
-    }
-
-    /// Channels, height and width of the map between the two.
-    pub(super) fn trunk_shape(&self) -> [usize; 3] {
-        let last = &self.layers()[self.trunk_layers() - 1];
-        let [height, width] = last.output();
-        [last.channels[1], height, width]
-    }
-
-    fn trunk_layers(&self) -> usize {
         let front = self.front.iter().map(|block| block.convolutions.len());
-        self.stem.len() + front.sum::<usize>()
+        let before = self.stem.len() + front.sum::<usize>();
+        Walk::new(self, graph, before).tail(trunk)
     }
 
-    fn layers(&self) -> Vec<Layer> {
-        MobileNetV2SsdConfig::new(self.heads.num_classes())
-            .with_input(self.input)
-            .layers()
+    /// As far as layers go.
+    pub(super) fn config(&self) -> MobileNetV2SsdConfig {
+        MobileNetV2SsdConfig::new(self.heads.num_classes()).with_input(self.input)
     }
 }
 
@@ -66,7 +55,7 @@ struct Walk<'a, B: Backend> {
 
 impl<'a, B: Backend> Walk<'a, B> {
     fn new(network: &'a MobileNetV2Ssd<B>, graph: Graph, first: usize) -> Self {
-        let layers = network.layers().into_iter().zip(network.blocks());
+        let layers = network.config().layers().into_iter().zip(network.blocks());
         let layers: Vec<_> = layers.skip(first).collect();
         Self {
             network,

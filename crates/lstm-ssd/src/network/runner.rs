@@ -96,7 +96,7 @@ impl SsdRunner {
         memory: &Memory<B>,
         runner: &CpuRunner,
     ) -> Result<Self, RunnerError> {
-        let memory = MemoryRunner::new(memory, network.trunk_shape(), runner)?;
+        let memory = MemoryRunner::new(memory, network.config().trunk(), runner)?;
         let trunk = runner.network(&network.trunk_graph()?);
         Ok(Self {
             memory: Some(Box::new(Before { trunk, memory })),

@@ -3,6 +3,8 @@
 
 mod average_precision;
 mod damage;
+#[cfg(feature = "cpu")]
+mod detector;
 mod losses;
 mod lstm_ssd;
 mod memory;
