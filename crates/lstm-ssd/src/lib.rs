@@ -12,6 +12,7 @@ pub mod smoothing;
 pub mod truth;
 #[cfg(feature = "video")]
 pub mod video;
+mod whole_file;
 
-pub use detector::Detector;
+pub use detector::{Detector, DetectorError};
 pub use picture::Picture;

@@ -1,4 +1,6 @@
-//! The published detector as the CPU runner's graph.
+//! The published detector as the CPU runner's graphs: whole, or cut in two where a memory stands.
+
+use std::vec::IntoIter;
 
 use bottleneck_lstm_ndarray::network::{
     Activation, Convolution, Graph, GraphError, Kind, Layout, Map,
@@ -13,66 +15,106 @@ impl<B: Backend> MobileNetV2Ssd<B> {
     /// What is computed from what, with the weights as they are now. Its outputs are box codes and logits,
     /// `[priors, values]`.
     pub(super) fn graph(&self) -> Result<Graph, GraphError> {
-        let config = MobileNetV2SsdConfig::new(self.heads.num_classes()).with_input(self.input);
-        let layers = config.layers();
-        let mut blocks = layers.iter().zip(self.blocks());
-        let mut graph = Graph::new(3, self.input)?;
-        let mut next = |graph: &mut Graph, map| {
-            let (layer, block) = blocks.next().expect("a layer for every block");
-            graph.convolve(map, block.convolution(layer))
-        };
+        let mut walk = Walk::new(self, Graph::new(3, self.input)?, 0);
+        let trunk = walk.trunk(walk.graph.input())?;
+        walk.tail(trunk)
+    }
 
-        let mut x = graph.input();
-        for _ in &self.stem {
-            x = next(&mut graph, x)?;
+    /// The part of [`graph`](Self::graph) before a memory. Its output is the map that
+    /// [`try_trunk`](Self::try_trunk) yields, `[channels, height, width]`.
+    pub(super) fn trunk_graph(&self) -> Result<Graph, GraphError> {
+        let mut walk = Walk::new(self, Graph::new(3, self.input)?, 0);
+        let trunk = walk.trunk(walk.graph.input())?;
+        walk.graph.output(&[trunk], Layout::ChannelsFirst)?;
+        Ok(walk.graph)
+    }
+
+    /// The part behind it, from that map to the outputs of the whole.
+    pub(super) fn tail_graph(&self) -> Result<Graph, GraphError> {
+        let [channels, height, width] = self.config().trunk();
+        let graph = Graph::new(channels, [height, width])?;
+        let trunk = graph.input();
+        let front = self.front.iter().map(|block| block.convolutions.len());
+        let before = self.stem.len() + front.sum::<usize>();
+        Walk::new(self, graph, before).tail(trunk)
+    }
+
+    /// As far as layers go.
+    pub(super) fn config(&self) -> MobileNetV2SsdConfig {
+        MobileNetV2SsdConfig::new(self.heads.num_classes()).with_input(self.input)
+    }
+}
+
+/// Goes over a network's layers, and puts each into a graph.
+struct Walk<'a, B: Backend> {
+    network: &'a MobileNetV2Ssd<B>,
+    graph: Graph,
+    /// Those to come.
+    layers: IntoIter<(Layer, &'a Block<B>)>,
+}
+
+impl<'a, B: Backend> Walk<'a, B> {
+    fn new(network: &'a MobileNetV2Ssd<B>, graph: Graph, first: usize) -> Self {
+        let layers = network.config().layers().into_iter().zip(network.blocks());
+        let layers: Vec<_> = layers.skip(first).collect();
+        Self {
+            network,
+            graph,
+            layers: layers.into_iter(),
         }
-        for inverted in &self.front {
-            x = through(inverted, &mut graph, x, &mut next)?;
+    }
+
+    /// From a frame to the last map that all heads depend on.
+    fn trunk(&mut self, frame: Map) -> Result<Map, GraphError> {
+        let mut x = self.all(&self.network.stem, frame)?;
+        for inverted in &self.network.front {
+            x = self.inverted(inverted, x)?;
         }
-        let wide = next(&mut graph, x)?;
-        x = wide;
-        for _ in &self.middle[1..] {
-            x = next(&mut graph, x)?;
+        Ok(x)
+    }
+
+    /// From there to the outputs, with which the graph is complete.
+    fn tail(mut self, trunk: Map) -> Result<Graph, GraphError> {
+        let network = self.network;
+        let (expand, rest) = network.middle.split_at(1);
+        let wide = self.all(expand, trunk)?;
+        let mut x = self.all(rest, wide)?;
+        for inverted in &network.back {
+            x = self.inverted(inverted, x)?;
         }
-        for inverted in &self.back {
-            x = through(inverted, &mut graph, x, &mut next)?;
-        }
-        for _ in &self.last {
-            x = next(&mut graph, x)?;
-        }
+        x = self.all(&network.last, x)?;
         let mut maps = vec![wide, x];
-        for stage in self.extras.chunks(2) {
-            for _ in stage {
-                x = next(&mut graph, x)?;
-            }
+        for stage in network.extras.chunks(2) {
+            x = self.all(stage, x)?;
             maps.push(x);
         }
         let (mut boxes, mut classes) = (Vec::new(), Vec::new());
         for map in maps {
-            boxes.push(next(&mut graph, map)?);
-            classes.push(next(&mut graph, map)?);
+            boxes.push(self.next(map)?);
+            classes.push(self.next(map)?);
         }
-        graph.output(&boxes, Layout::ChannelsLast)?;
-        graph.output(&classes, Layout::ChannelsLast)?;
-        Ok(graph)
+        self.graph.output(&boxes, Layout::ChannelsLast)?;
+        self.graph.output(&classes, Layout::ChannelsLast)?;
+        Ok(self.graph)
     }
-}
 
-/// An inverted residual.
-fn through<B: Backend>(
-    block: &Inverted<B>,
-    graph: &mut Graph,
-    x: Map,
-    next: &mut impl FnMut(&mut Graph, Map) -> Result<Map, GraphError>,
-) -> Result<Map, GraphError> {
-    let mut y = x;
-    for _ in &block.convolutions {
-        y = next(graph, y)?;
+    /// As many convolutions as there are blocks, one after the other.
+    fn all(&mut self, blocks: &[Block<B>], x: Map) -> Result<Map, GraphError> {
+        blocks.iter().try_fold(x, |x, _| self.next(x))
     }
-    if block.residual {
-        graph.add(y, x)
-    } else {
-        Ok(y)
+
+    /// An inverted residual.
+    fn inverted(&mut self, block: &Inverted<B>, x: Map) -> Result<Map, GraphError> {
+        let y = self.all(&block.convolutions, x)?;
+        match block.residual {
+            true => self.graph.add(y, x),
+            false => Ok(y),
+        }
+    }
+
+    fn next(&mut self, x: Map) -> Result<Map, GraphError> {
+        let (layer, block) = self.layers.next().expect("a layer for every block");
+        self.graph.convolve(x, block.convolution(&layer))
     }
 }
 

@@ -2,12 +2,16 @@
 
 mod block;
 mod error;
+mod fingerprint;
 #[cfg(feature = "cpu")]
 mod graph;
 mod heads;
 mod layer;
 mod lstm_ssd;
 mod memory;
+mod memory_file;
+#[cfg(feature = "cpu")]
+mod memory_runner;
 mod mobilenet_v1;
 mod mobilenet_v2;
 #[cfg(feature = "cpu")]
@@ -16,10 +20,12 @@ mod weights;
 
 pub use block::{Block, Normalization};
 pub use error::NetworkError;
+pub use fingerprint::fingerprint;
 pub use heads::{Heads, Predictions};
 pub use layer::{Cost, Layer};
 pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
 pub use memory::{Memory, MemoryConfig, MemoryState};
+pub use memory_file::{MemoryCard, MemoryFileError};
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
 #[cfg(feature = "cpu")]

@@ -72,9 +72,20 @@ fn tensors(layer: &Layer) -> [(String, Vec<usize>); 2] {
 
 /// Checks that a file has exactly the tensors of these layers.
 pub(crate) fn check(layers: &[Layer], checkpoint: &Checkpoint) -> Result<(), WeightsError> {
-    let mut mismatch = Mismatch::default();
     let expected: Vec<_> = layers.iter().flat_map(tensors).collect();
-    for (name, shape) in &expected {
+    match mismatch(&expected, checkpoint) {
+        None => Ok(()),
+        Some(mismatch) => Err(WeightsError::Mismatch(Box::new(mismatch))),
+    }
+}
+
+/// What distinguishes a file's tensors from those expected, names and shapes, if anything does.
+pub(crate) fn mismatch(
+    expected: &[(String, Vec<usize>)],
+    checkpoint: &Checkpoint,
+) -> Option<Mismatch> {
+    let mut mismatch = Mismatch::default();
+    for (name, shape) in expected {
         match checkpoint.get(name) {
             None => mismatch.missing.push(name.clone()),
             Some(view) if view.shape() != shape => {
@@ -91,11 +102,7 @@ pub(crate) fn check(layers: &[Layer], checkpoint: &Checkpoint) -> Result<(), Wei
         .map(|view| view.name())
         .filter(|name| !names.contains(name));
     mismatch.surplus.extend(surplus.map(str::to_owned));
-    if mismatch.is_empty() {
-        Ok(())
-    } else {
-        Err(WeightsError::Mismatch(Box::new(mismatch)))
-    }
+    (!mismatch.is_empty()).then_some(mismatch)
 }
 
 /// Puts a file's weights into the blocks of a fresh network, which are in the order of its layers.

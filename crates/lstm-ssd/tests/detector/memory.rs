@@ -14,7 +14,7 @@ fn maps(batch: usize, time: usize, channels: usize) -> Tensor<Flex, 5> {
 }
 
 /// As if it had been trained: no parameter is zero.
-fn trained(config: &MemoryConfig) -> Memory<Flex> {
+pub fn trained(config: &MemoryConfig) -> Memory<Flex> {
     struct Trained;
     impl<B: Backend> ModuleMapper<B> for Trained {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
