@@ -17,7 +17,7 @@ use crate::network::{
     WeightsError,
 };
 #[cfg(feature = "cpu")]
-use crate::network::{RunnerError, SsdRunner};
+use crate::network::{Moment, RunnerError, SsdRunner};
 
 /// The published MobileNetV2 detector with its weights: a picture in, detections out. It looks at
 /// every picture by itself, unless it is given a memory; then pictures are the frames of a video, in their order.
@@ -57,6 +57,14 @@ struct Fused {
     network: Box<SsdRunner>,
 }
 
+/// What a [`Detector`] remembers at a moment.
+#[derive(Debug, Clone)]
+pub struct Remembered<B: Backend> {
+    state: Option<MemoryState<B>>,
+    #[cfg(feature = "cpu")]
+    fused: Option<Moment>,
+}
+
 /// A memory that does not fit a detector.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
@@ -68,6 +76,9 @@ pub enum DetectorError {
     #[cfg(feature = "cpu")]
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    /// What is remembered is not of this memory, or was computed by something else.
+    #[error("what is remembered is that of another detector")]
+    Remembered,
 }
 
 impl<B: Backend> Detector<B> {
@@ -157,6 +168,45 @@ impl<B: Backend> Detector<B> {
         if let Some(runner) = &mut self.runner {
             runner.network.reset();
         }
+    }
+
+    /// What it remembers now; nothing without a memory.
+    pub fn remembered(&self) -> Remembered<B> {
+        Remembered {
+            state: self.state.clone(),
+            #[cfg(feature = "cpu")]
+            fused: self
+                .runner
+                .as_ref()
+                .and_then(|runner| runner.network.moment()),
+        }
+    }
+
+    /// Goes on from what it, or another one like it, remembered before.
+    ///
+    /// # Errors
+    ///
+    /// If that is of another memory, or of a detector that something else computes. Nothing changes then.
+    pub fn go_on_from(&mut self, remembered: &Remembered<B>) -> Result<(), DetectorError> {
+        let map = |state: &MemoryState<B>| state.map.dims();
+        let [channels, height, width] = self.config.trunk();
+        let fits = |state| self.memory.is_some() && map(state) == [1, channels, height, width];
+        if !remembered.state.as_ref().is_none_or(fits) {
+            return Err(DetectorError::Remembered);
+        }
+        #[cfg(feature = "cpu")]
+        {
+            let fused = remembered.fused.as_ref();
+            let goes_on = match &mut self.runner {
+                Some(runner) => runner.network.go_on_from(fused),
+                None => fused.is_none(),
+            };
+            if !goes_on {
+                return Err(DetectorError::Remembered);
+            }
+        }
+        self.state.clone_from(&remembered.state);
+        Ok(())
     }
 
     /// Sets what is made of the network's numbers.

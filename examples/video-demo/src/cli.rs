@@ -36,9 +36,9 @@ pub struct Cli {
     #[arg(long, value_name = "FILE|FOLDER", verbatim_doc_comment)]
     pub weights: Option<PathBuf>,
 
-    /// The detector's memory: none; hold:K,D, for what was seen in the last K frames, each of which leaves D of its
+    /// The detector's memory: a file, as `lstm-ssd distill` writes it; none; hold:K,D, for what was seen in the last K frames, each of which leaves D of its
     /// score; average:B,S, for averages of boxes and scores, of which B and S are those of the frames before
-    #[arg(long, value_name = "MEMORY", default_value_t)]
+    #[arg(long, value_name = "FILE|none|hold:K,D|average:B,S", default_value_t)]
     pub memory: Memory,
 
     /// The class that the detector's heat map is of
@@ -355,7 +355,7 @@ mod tests {
             ("--heat hot", "none, hidden, cell"),
             ("--damage fog:1", "expected motion-blur, noise"),
             ("--damage noise:900", "goes up to noise:200"),
-            ("--memory keep:3", "hold:FRAMES,DECAY"),
+            ("--memory hold:0", "a whole number from 1"),
         ] {
             let error = parse(arguments).unwrap_err();
             assert!(error.contains(why), "{arguments}: {error}");

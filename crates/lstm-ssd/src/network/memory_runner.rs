@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bottleneck_lstm::BottleneckLstm;
+use bottleneck_lstm::{BottleneckLstm, BottleneckLstmState};
 use bottleneck_lstm_ndarray::network::{
     Activation, Convolution, Graph, GraphError, Kind, Layout, Network, StepTime,
 };
@@ -48,6 +48,14 @@ pub(super) struct MemoryRunner {
     /// Whether there was a frame before.
     begun: bool,
     out: Vec<f32>,
+}
+
+/// What is remembered at a moment.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    cell: BottleneckLstmState<Flex>,
+    repaired: Vec<f32>,
+    begun: bool,
 }
 
 impl MemoryRunner {
@@ -200,6 +208,26 @@ impl MemoryRunner {
     pub fn reset(&mut self) {
         self.cell.reset();
         self.begun = false;
+    }
+
+    /// What is remembered now.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            cell: self.cell.state(),
+            repaired: self.repaired.clone(),
+            begun: self.begun,
+        }
+    }
+
+    /// Goes on from a moment. False, and nothing changes, if it is one of another memory.
+    pub fn go_on_from(&mut self, moment: &Moment) -> bool {
+        let same = moment.repaired.len() == self.repaired.len();
+        if !same || self.cell.try_set_state(moment.cell.clone()).is_err() {
+            return false;
+        }
+        self.repaired.copy_from_slice(&moment.repaired);
+        self.begun = moment.begun;
+        true
     }
 
     fn share_of_means(&mut self) {

@@ -26,6 +26,8 @@ pub use layer::{Cost, Layer};
 pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
 pub use memory::{Memory, MemoryConfig, MemoryState};
 pub use memory_file::{MemoryCard, MemoryFileError};
+#[cfg(feature = "cpu")]
+pub(crate) use memory_runner::Moment;
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
 #[cfg(feature = "cpu")]

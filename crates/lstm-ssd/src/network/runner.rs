@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use thiserror::Error;
 
-use super::memory_runner::MemoryRunner;
+use super::memory_runner::{MemoryRunner, Moment};
 use super::{Memory, MobileNetV2Ssd, NetworkError, Predictions};
 use bottleneck_lstm::checks::image_exactly;
 
@@ -110,6 +110,20 @@ impl SsdRunner {
     pub fn reset(&mut self) {
         if let Some(before) = &mut self.memory {
             before.memory.reset();
+        }
+    }
+
+    /// What the memory remembers now, if there is one.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        self.memory.as_ref().map(|before| before.memory.moment())
+    }
+
+    /// Has the memory go on from a moment. False, and nothing changes, if it is one of another memory.
+    pub(crate) fn go_on_from(&mut self, moment: Option<&Moment>) -> bool {
+        match (&mut self.memory, moment) {
+            (None, None) => true,
+            (Some(before), Some(moment)) => before.memory.go_on_from(moment),
+            _ => false,
         }
     }
 

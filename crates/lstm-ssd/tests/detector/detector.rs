@@ -117,6 +117,42 @@ fn after_a_reset_a_video_is_what_a_fresh_detector_sees() {
 }
 
 #[test]
+fn a_detector_goes_on_from_what_it_remembered() {
+    let weights = weights();
+    let memory = trained::<Flex>(&MemoryConfig::new());
+    let [one, other] = [video(2, 2), video(3, 2)];
+    let burns = || detector(&weights, &memory);
+    let fused = || burns().with_runner(&CpuRunner::new()).unwrap();
+    for fresh in [&burns as &dyn Fn() -> Detector<Flex>, &fused] {
+        let mut first = fresh();
+        watch(&mut first, &one);
+        let remembered = first.remembered();
+        let expected = watch(&mut first, &other);
+        first.reset();
+        assert_ne!(watch(&mut first, &other), expected, "it remembers");
+        first.go_on_from(&remembered).unwrap();
+        assert_eq!(watch(&mut first, &other), expected);
+        let mut another = fresh();
+        another.go_on_from(&remembered).unwrap();
+        assert_eq!(watch(&mut another, &other), expected);
+        // The start of a video is remembered, too.
+        another.go_on_from(&fresh().remembered()).unwrap();
+        assert_eq!(watch(&mut another, &one), watch(&mut fresh(), &one));
+    }
+
+    let [mut burns, mut fused] = [burns(), fused()];
+    watch(&mut burns, &one);
+    watch(&mut fused, &one);
+    let mut none = Detector::<Flex>::from_checkpoint(&weights, &Default::default()).unwrap();
+    for (to, from) in [(&mut none, &burns), (&mut burns, &fused)] {
+        let error = to.go_on_from(&from.remembered()).unwrap_err();
+        let expected = "what is remembered is that of another detector";
+        assert_eq!(error.to_string(), expected);
+    }
+    assert!(fused.go_on_from(&none.remembered()).is_err());
+}
+
+#[test]
 fn without_training_a_memory_changes_no_detection() {
     let weights = weights();
     let untrained = MemoryConfig::new().try_init(&Default::default()).unwrap();

@@ -1,21 +1,21 @@
 //! The detector on the processor, ready to look at a video.
 
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
+use bottleneck_lstm::weights::Checkpoint;
 use bottleneck_lstm_ndarray::CpuRunner;
 use burn_flex::Flex;
 use lstm_ssd::Detector;
 use lstm_ssd::detection::Postprocess;
+use lstm_ssd::network::fingerprint;
+use lstm_ssd::smoothing::Smoother;
 use video_demo_app::{Compute, Gpu};
 
 use super::memory::Memory;
-use super::networks::SideBySide;
+use super::networks::{Remembering, SideBySide};
 use crate::desk::Devices;
 use crate::networks::{NetworkError, Networks};
-
-/// The least score of what a memory gets to know of. Less than is shown: what fades, or is held, may be found again.
-pub(super) const MIN_SCORE: f32 = 0.05;
 
 /// What looks at a video.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,27 +58,73 @@ impl Detectors {
         Self { setup, is_timed }
     }
 
-    fn detector(&self, runner: &CpuRunner) -> Result<Detector<Flex>, NetworkError> {
+    /// The weights of a file, which is not there before they were fetched.
+    fn weights(&self) -> Result<Checkpoint, NetworkError> {
         let path = &self.setup.weights;
-        let wrong = |what: String| NetworkError::Weights(format!("{}: {what}", path.display()));
-        match std::fs::metadata(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let hint = "the detector's weights are not there: `cargo xtask weights` fetches them, --weights FILE \
-                            names another place";
-                return Err(wrong(hint.to_owned()));
-            }
-            _ => {}
+        if !path.exists() {
+            let hint = "the detector's weights are not there: `cargo xtask weights` fetches them, --weights FILE names \
+                        another place";
+            return Err(wrong(path, &hint));
         }
-        let detector = Detector::load(path, &Default::default());
-        let detector = detector.map_err(|error| wrong(error.to_string()))?;
+        Checkpoint::open(path).map_err(|error| wrong(path, &error))
+    }
+
+    fn detector(
+        &self,
+        weights: &Checkpoint,
+        runner: &CpuRunner,
+    ) -> Result<Detector<Flex>, NetworkError> {
+        let path = &self.setup.weights;
+        let detector = Detector::from_checkpoint(weights, &Default::default());
+        let detector = detector.map_err(|error| wrong(path, &error))?;
         let detector = detector
             .with_runner(runner)
-            .map_err(|error| wrong(error.to_string()))?;
-        Ok(detector.with_postprocess(Postprocess {
-            min_score: MIN_SCORE,
-            ..Postprocess::default()
-        }))
+            .map_err(|error| wrong(path, &error))?;
+        Ok(detector.with_postprocess(postprocess()))
     }
+
+    /// What the setup has as a memory, at the start of a video.
+    fn remembering(
+        &self,
+        weights: &Checkpoint,
+        runner: &CpuRunner,
+    ) -> Result<Option<Remembering>, NetworkError> {
+        match &self.setup.memory {
+            Memory::None => Ok(None),
+            Memory::Smoothing(smoothing) => {
+                let smoother = Smoother::new(*smoothing, postprocess())
+                    .map_err(|error| NetworkError::Weights(error.to_string()))?;
+                Ok(Some(Remembering::Smoothed {
+                    name: smoothing.to_string(),
+                    smoother,
+                }))
+            }
+            Memory::Learned(path) => {
+                let memory = lstm_ssd::network::Memory::load(path, &Default::default());
+                let (memory, card) = memory.map_err(|error| wrong(path, &error))?;
+                let fingerprint =
+                    fingerprint(weights).map_err(|error| wrong(&self.setup.weights, &error))?;
+                card.check_detector(&fingerprint)
+                    .map_err(|error| wrong(path, &error))?;
+                let detector = self.detector(weights, runner)?.with_memory(memory);
+                let detector = detector.map_err(|error| wrong(path, &error))?;
+                Ok(Some(Remembering::Learned(Box::new(detector))))
+            }
+        }
+    }
+}
+
+/// What is made of the network's numbers, down to a score that is less than what is shown: what fades, or is held, may
+/// be found again.
+fn postprocess() -> Postprocess {
+    Postprocess {
+        min_score: 0.05,
+        ..Postprocess::default()
+    }
+}
+
+fn wrong(path: &Path, what: &dyn Display) -> NetworkError {
+    NetworkError::Weights(format!("{}: {what}", path.display()))
 }
 
 impl Devices for Detectors {
@@ -87,13 +133,15 @@ impl Devices for Detectors {
             return Err(NetworkError::Device(why));
         }
         let runner = CpuRunner::new();
-        let detector = self.detector(&runner)?;
+        let weights = self.weights()?;
+        let detector = self.detector(&weights, &runner)?;
         let class = detector.class(&self.setup.class).ok_or_else(|| {
             let known = (1..detector.config().num_classes).map(|class| detector.label(class));
             let (class, known) = (&self.setup.class, known.collect::<Vec<_>>().join(", "));
             NetworkError::Weights(format!("the detector knows no class {class:?}: {known}"))
         })?;
-        let networks = SideBySide::new(detector, &self.setup.memory, class, self.is_timed)?;
+        let beside = self.remembering(&weights, &runner)?;
+        let networks = SideBySide::new(detector, beside, class, self.is_timed);
         Ok(Box::new(networks))
     }
 

@@ -1,6 +1,7 @@
 //! Which memory the detector has.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use lstm_ssd::smoothing::{Smoothing, SmoothingError};
@@ -12,6 +13,8 @@ pub enum Memory {
     None,
     /// One without learning.
     Smoothing(Smoothing),
+    /// A trained one, in this file.
+    Learned(PathBuf),
 }
 
 impl Default for Memory {
@@ -24,19 +27,17 @@ impl Default for Memory {
 }
 
 impl FromStr for Memory {
-    type Err = String;
+    type Err = SmoothingError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "none" {
-            return Ok(Self::None);
-        }
-        match text.parse() {
-            Ok(smoothing) => Ok(Self::Smoothing(smoothing)),
-            // Of a memory, there is one more form.
-            Err(SmoothingError::Form { .. }) => {
-                Err("expected none, hold:FRAMES,DECAY or average:BOXES,SCORES".to_owned())
-            }
-            Err(error) => Err(error.to_string()),
+    /// Of `none`, of what [`Smoothing`] is read from, or else of a file's name.
+    fn from_str(text: &str) -> Result<Self, SmoothingError> {
+        let is_smoothing = ["hold:", "average:"]
+            .iter()
+            .any(|kind| text.starts_with(kind));
+        match text {
+            "none" => Ok(Self::None),
+            _ if is_smoothing => text.parse().map(Self::Smoothing),
+            file => Ok(Self::Learned(file.into())),
         }
     }
 }
@@ -46,6 +47,27 @@ impl fmt::Display for Memory {
         match self {
             Self::None => f.write_str("none"),
             Self::Smoothing(smoothing) => smoothing.fmt(f),
+            Self::Learned(file) => file.display().fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_are_written_as_they_are_read() {
+        for text in [
+            "none",
+            "hold:3,0.8",
+            "average:0.3,0.7",
+            "memory.safetensors",
+        ] {
+            let memory: Memory = text.parse().unwrap();
+            assert_eq!(memory.to_string(), text);
+        }
+        assert!("hold:0".parse::<Memory>().is_err());
+        assert_eq!("hold".parse(), Ok(Memory::Learned("hold".into())));
     }
 }

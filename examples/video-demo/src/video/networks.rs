@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use burn_flex::Flex;
-use lstm_ssd::detection::{Detection, Postprocess};
+use lstm_ssd::detection::Detection;
+use lstm_ssd::network::Cost;
 use lstm_ssd::smoothing::Smoother;
-use lstm_ssd::{Detector, Picture};
+use lstm_ssd::{Detector, Picture, Remembered};
 use video_demo_app::{
     Channels, Found, Heat, Look, NetworkCard, Place, Quantity, Times, Verdict, View,
 };
 
 use super::heat::heat;
-use super::memory::Memory;
 use crate::networks::{Memory as Saved, NetworkError, Networks};
 
 /// The least score that is shown.
@@ -20,57 +20,66 @@ const SHOWN: f32 = 0.3;
 /// The detector without a memory and with one.
 pub(super) struct SideBySide {
     detector: Detector<Flex>,
-    memory: Option<Smoothed>,
+    beside: Option<Remembering>,
     /// The class that heat maps are of.
     class: usize,
+    /// Frames that the memory goes back.
+    age: u64,
     is_timed: bool,
 }
 
-/// A memory that makes something else of what the detector sees.
-#[derive(Clone)]
-struct Smoothed {
-    name: String,
-    smoother: Smoother,
-    age: u64,
+/// What sees with a memory.
+pub(super) enum Remembering {
+    /// A memory that makes something else of what the detector sees.
+    Smoothed {
+        /// How it is written.
+        name: String,
+        /// The memory.
+        smoother: Smoother,
+    },
+    /// A detector with a memory in it.
+    Learned(Box<Detector<Flex>>),
+}
+
+impl Remembering {
+    fn reset(&mut self) {
+        match self {
+            Self::Smoothed { smoother, .. } => smoother.reset(),
+            Self::Learned(detector) => detector.reset(),
+        }
+    }
 }
 
 impl SideBySide {
-    /// The detector, and beside it the same one with this memory, if it is one.
-    ///
-    /// # Errors
-    ///
-    /// If a number of the memory is out of its range.
+    /// The detector, and what sees with a memory beside it, at the start of a video.
     pub fn new(
         detector: Detector<Flex>,
-        memory: &Memory,
+        beside: Option<Remembering>,
         class: usize,
         is_timed: bool,
-    ) -> Result<Self, NetworkError> {
-        let postprocess = Postprocess {
-            min_score: super::detectors::MIN_SCORE,
-            ..Postprocess::default()
-        };
-        let memory = match memory {
-            Memory::None => None,
-            Memory::Smoothing(smoothing) => Some(Smoothed {
-                name: smoothing.to_string(),
-                smoother: Smoother::new(*smoothing, postprocess)
-                    .map_err(|error| NetworkError::Weights(error.to_string()))?,
-                age: 0,
-            }),
-        };
-        Ok(Self {
+    ) -> Self {
+        Self {
             detector,
-            memory,
+            beside,
             class,
+            age: 0,
             is_timed,
-        })
+        }
     }
 
-    fn heat(&self, look: Look) -> Option<Heat> {
-        let priors = self.detector.config().priors();
-        (look.quantity == Some(Quantity::Score))
-            .then(|| heat(&priors, self.detector.logits(), self.class))
+    /// The maps of both sides. A memory that works on what was found has the detector's.
+    fn heats(&self, look: Look) -> Vec<Option<Heat>> {
+        let beside = self.beside.as_ref().map(|beside| match beside {
+            Remembering::Smoothed { .. } => &self.detector,
+            Remembering::Learned(detector) => detector.as_ref(),
+        });
+        let heat = |detector: &Detector<Flex>| {
+            let priors = detector.config().priors();
+            (look.quantity == Some(Quantity::Score))
+                .then(|| heat(&priors, detector.logits(), self.class))
+        };
+        let detectors = std::iter::once(&self.detector).chain(beside);
+        detectors.map(heat).collect()
     }
 
     fn found(&self, detections: &[Detection]) -> Vec<Found> {
@@ -92,15 +101,25 @@ impl SideBySide {
 
 impl Networks for SideBySide {
     fn cards(&self) -> Vec<NetworkCard> {
-        let cost = self.detector.config().cost();
-        let card = |name: &str| NetworkCard {
+        let config = self.detector.config();
+        let card = |name: &str, cost: Cost| NetworkCard {
             name: name.to_owned(),
             parameters: cost.params,
             macs: cost.macs,
             channels: None,
         };
-        let memory = self.memory.iter().map(|memory| card(&memory.name));
-        std::iter::once(card("no memory")).chain(memory).collect()
+        let beside = self.beside.iter().map(|beside| match beside {
+            Remembering::Smoothed { name, .. } => card(name, config.cost()),
+            Remembering::Learned(detector) => {
+                let [_, height, width] = config.trunk();
+                let memory = detector.memory().map(|memory| memory.config());
+                let memory = memory.map(|memory| memory.cost([height, width]));
+                let cost = memory.into_iter().chain([config.cost()]).sum();
+                card("Bottleneck-LSTM", cost)
+            }
+        });
+        let alone = card("no memory", config.cost());
+        std::iter::once(alone).chain(beside).collect()
     }
 
     fn quantities(&self) -> Vec<Quantity> {
@@ -112,57 +131,87 @@ impl Networks for SideBySide {
         picture: &video_demo_app::Picture,
         look: Look,
     ) -> Result<Vec<View>, NetworkError> {
+        let picture = rgb(picture)?;
         let start = Instant::now();
-        let detections = self.detector.detect(&rgb(picture)?);
+        let alone = self.detector.detect(&picture);
         let detecting = start.elapsed().as_secs_f64();
-        let times = |recurrent| Times {
-            encode: detecting,
+        let time = |encode, recurrent| Times {
+            encode,
             recurrent,
             head: 0.0,
         };
-        let heat = self.heat(look);
-        let view = |found, recurrent, age| View {
-            found,
-            tally: None,
-            heat: heat.clone(),
-            times: self.is_timed.then(|| times(recurrent)),
-            age,
-        };
-        let mut views = vec![view(self.found(&detections), 0.0, None)];
-        let remembered = self.memory.as_mut().map(|memory| {
-            let start = Instant::now();
-            memory.age += 1;
-            let detections = memory.smoother.next(detections);
-            (detections, start.elapsed().as_secs_f64(), memory.age)
+        let start = Instant::now();
+        let beside = self.beside.as_mut().map(|beside| match beside {
+            Remembering::Smoothed { smoother, .. } => {
+                let found = smoother.next(alone.clone());
+                (found, time(detecting, start.elapsed().as_secs_f64()))
+            }
+            Remembering::Learned(detector) => {
+                let found = detector.detect(&picture);
+                (found, time(start.elapsed().as_secs_f64(), 0.0))
+            }
         });
-        if let Some((detections, recurrent, age)) = remembered {
-            views.push(view(self.found(&detections), recurrent, Some(age)));
-        }
-        Ok(views)
+        self.age += 1;
+        let sides = std::iter::once((alone, time(detecting, 0.0), None)).chain(
+            beside
+                .into_iter()
+                .map(|(found, times)| (found, times, Some(self.age))),
+        );
+        let views = sides
+            .zip(self.heats(look))
+            .map(|((found, times, age), heat)| View {
+                found: self.found(&found),
+                tally: None,
+                heat,
+                times: self.is_timed.then_some(times),
+                age,
+            });
+        Ok(views.collect())
     }
 
     fn look_again(&mut self, look: Look) -> Result<Vec<Option<Heat>>, NetworkError> {
-        let heat = self.heat(look);
-        let views = 1 + usize::from(self.memory.is_some());
-        Ok(vec![heat; views])
+        Ok(self.heats(look))
     }
 
     fn reset(&mut self) {
-        if let Some(memory) = &mut self.memory {
-            memory.smoother.reset();
-            memory.age = 0;
+        if let Some(beside) = &mut self.beside {
+            beside.reset();
         }
+        self.age = 0;
     }
 
     fn memory(&self) -> Result<Saved, NetworkError> {
-        Ok(Saved::new(self.memory.clone()))
+        let state = match &self.beside {
+            None => State::None,
+            Some(Remembering::Smoothed { smoother, .. }) => State::Smoothed(smoother.clone()),
+            Some(Remembering::Learned(detector)) => State::Learned(Box::new(detector.remembered())),
+        };
+        Ok(Saved::new((state, self.age)))
     }
 
     fn set_memory(&mut self, memory: &Saved) -> Result<(), NetworkError> {
-        let saved: &Option<Smoothed> = memory.get().ok_or(NetworkError::Memory)?;
-        self.memory.clone_from(saved);
+        let (state, age): &(State, u64) = memory.get().ok_or(NetworkError::Memory)?;
+        match (&mut self.beside, state) {
+            (None, State::None) => {}
+            (Some(Remembering::Smoothed { smoother, .. }), State::Smoothed(saved)) => {
+                smoother.clone_from(saved);
+            }
+            (Some(Remembering::Learned(detector)), State::Learned(saved)) => {
+                let set = detector.go_on_from(saved);
+                set.map_err(|_| NetworkError::Memory)?;
+            }
+            _ => return Err(NetworkError::Memory),
+        }
+        self.age = *age;
         Ok(())
     }
+}
+
+/// What is remembered at a moment.
+enum State {
+    None,
+    Smoothed(Smoother),
+    Learned(Box<Remembered<Flex>>),
 }
 
 /// A picture of the app as the detector takes it.

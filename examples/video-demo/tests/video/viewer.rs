@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use bottleneck_lstm::weights::Checkpoint;
+use burn_flex::Flex;
 use egui::{DroppedFile, Key};
 use egui_kittest::kittest::Queryable;
+use lstm_ssd::network::{MemoryCard, MemoryConfig, fingerprint};
 use video_demo::desk::Desk;
 use video_demo::digits::Weights;
 use video_demo::headless::{Film, HeadlessError, Shot, render};
 use video_demo::program::Program;
 use video_demo::raster::Raster;
-use video_demo::video::Setup;
+use video_demo::video::{Memory, Setup};
 use video_demo_app::{Compute, Look, Quantity, Request, Settings};
 
 use crate::clips::{Clip, SIZE, shared, y4m};
@@ -131,6 +134,78 @@ fn a_videos_damage_is_switched_and_its_map_is_shown() {
     click(&mut screen, "Restore");
     press(&mut screen, Key::ArrowRight);
     assert!(shown(&screen).views[1].age > Some(2));
+}
+
+/// A file of a memory that is not trained, for the detector with this fingerprint.
+fn memory_file(beside: &Clip, detector: &str) -> Memory {
+    let memory = MemoryConfig::new().try_init::<Flex>(&Default::default());
+    let card = MemoryCard {
+        detector: detector.to_owned(),
+        ..MemoryCard::default()
+    };
+    let path = beside.beside("memory.safetensors");
+    memory.unwrap().save(&path, &card).unwrap();
+    Memory::Learned(path)
+}
+
+#[test]
+fn a_learned_memory_is_read_from_its_file_and_one_that_is_not_trained_changes_nothing() {
+    let Some(setup) = setup() else { return };
+    let clip = Clip::new(&[10, 90, 200]);
+    let fingerprint = fingerprint(&Checkpoint::open(&setup.weights).unwrap()).unwrap();
+    let memory = memory_file(&clip, &fingerprint);
+    let mut screen = screen(Setup { memory, ..setup });
+    drop_file(&mut screen, &clip.path);
+    let networks = &app(&screen).description().unwrap().networks;
+    let names = networks.iter().map(|network| network.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["no memory", "Bottleneck-LSTM"]);
+    assert!(networks[0].macs < networks[1].macs);
+    press(&mut screen, Key::H);
+    press(&mut screen, Key::Space);
+    for _ in 0..4 {
+        press(&mut screen, Key::ArrowRight);
+        let [alone, with] = &shown(&screen).views[..] else {
+            panic!("two sides");
+        };
+        assert_eq!(with.age, Some(shown(&screen).number + 1));
+        assert!(alone.heat.is_some() && alone.heat == with.heat);
+        assert!(alone.found == with.found);
+    }
+    let age = shown(&screen).views[1].age;
+    click(&mut screen, "Save");
+    press(&mut screen, Key::M);
+    click(&mut screen, "Restore");
+    screen.get_by_label("memory restored");
+    press(&mut screen, Key::Num1);
+    press(&mut screen, Key::ArrowRight);
+    let looped = shown(&screen).number == 0;
+    assert!(looped || shown(&screen).views[1].age == age.map(|age| age + 1));
+}
+
+#[test]
+fn a_memory_that_is_none_or_anothers_is_a_message() {
+    let Some(setup) = setup() else { return };
+    let clip = Clip::new(&[10; 3]);
+    let damaged = clip.beside("damaged.safetensors");
+    std::fs::write(&damaged, "no memory").unwrap();
+    for (memory, why) in [
+        (
+            memory_file(&clip, "another one"),
+            "trained for another detector",
+        ),
+        (Memory::Learned(clip.beside("missing")), "missing"),
+        (Memory::Learned(damaged), "damaged.safetensors"),
+        (Memory::Learned(setup.weights.clone()), "expected a memory"),
+    ] {
+        let setup = Setup {
+            memory,
+            ..setup.clone()
+        };
+        let mut screen = screen(setup);
+        drop_file(&mut screen, &clip.path);
+        assert!(problem(&screen).contains(why), "{}", problem(&screen));
+        assert_eq!(name(&screen), "moving digits");
+    }
 }
 
 #[test]
