@@ -33,7 +33,7 @@ pub struct Cli {
     /// Weights: the detector's, a file as `cargo xtask weights` writes it [default:
     /// target/weights/ssd_mobilenet_v2.safetensors], or those for digits, a folder as `moving-digits --save-weights`
     /// writes it [default: the demo's own]
-    #[arg(long, value_name = "FILE|FOLDER", verbatim_doc_comment)]
+    #[arg(long, value_name = "FILE|FOLDER")]
     pub weights: Option<PathBuf>,
 
     /// The detector's memory: a file, as `lstm-ssd distill` writes it; none; hold:K,D, for what was seen in the last K frames, each of which leaves D of its

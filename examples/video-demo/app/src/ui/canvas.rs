@@ -185,6 +185,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn labels_keep_clear_of_each_other_and_of_the_edges() {
+        let ctx = egui::Context::default();
+        let painter = ctx.layer_painter(egui::LayerId::background());
+        let frame = Rect::from_min_size(Pos2::new(10.0, 20.0), vec2(300.0, 200.0));
+        let mut canvas = Canvas::new(&painter, frame);
+        let size = vec2(80.0, 20.0);
+        // A box within the frame, one at its upper right corner, and one as large as the frame.
+        let boxes = [
+            Rect::from_min_size(Pos2::new(60.0, 80.0), vec2(200.0, 100.0)),
+            Rect::from_min_size(Pos2::new(270.0, 20.0), vec2(40.0, 60.0)),
+            frame,
+        ];
+        let mut placed = [0; 3];
+        for (count, rect) in placed.iter_mut().zip(boxes) {
+            while let Some(plate) = canvas.free(rect, size) {
+                assert!(frame.expand(0.5).contains_rect(plate), "{plate}");
+                let overlaps = |other: &Rect| other.intersects(plate);
+                assert!(!canvas.plates.iter().any(overlaps), "{plate}");
+                canvas.plates.push(plate);
+                *count += 1;
+            }
+        }
+        assert_eq!(
+            placed[0], 8,
+            "four heights, from the left and from the right"
+        );
+        assert!(placed[1] > 0 && placed[2] > 0, "{placed:?}");
+    }
+
+    #[test]
     fn a_picture_larger_than_the_device_takes_is_thinned_out() {
         let bytes: Vec<u8> = (0..5 * 3).collect();
         let picture = Picture::new([5, 3], Channels::Grey, bytes).unwrap();
