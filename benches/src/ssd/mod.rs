@@ -14,7 +14,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use lstm_ssd::network::{MobileNetV2Ssd, MobileNetV2SsdConfig, SsdRunner};
+use clap::ValueEnum;
+use lstm_ssd::network::{MemoryConfig, MobileNetV2Ssd, MobileNetV2SsdConfig, SsdRunner};
 use serde_json::json;
 
 use self::report::Report;
@@ -30,6 +31,7 @@ const SCRIPT: &str = include_str!("../../ssd.py");
 const NDARRAY: &str = "NdArray, stock";
 const FLEX: &str = "Flex, stock";
 const OURS: &str = "`SsdRunner`";
+const MEMORY: &str = "`SsdRunner`, with a memory";
 const TFLITE: &str = "TFLite, XNNPACK";
 
 /// How far boxes and logits may be from the reference.
@@ -68,23 +70,36 @@ pub struct Args {
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
 
-    /// Only run a few frames, and print the most memory that the process had
+    /// Only run a few frames of this, and print the most memory that the process had
     #[arg(long, hide = true)]
-    memory: bool,
+    peak: Option<Ours>,
+}
+
+/// What of ours runs.
+#[derive(Clone, Copy, ValueEnum)]
+enum Ours {
+    /// The detector alone.
+    Alone,
+    /// With a memory, whose time does not depend on its weights.
+    Memory,
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    if args.memory {
-        return print_memory(args);
+    if let Some(ours) = args.peak {
+        return print_memory(args, ours);
     }
     let (peers, versions) = peers(args);
     let frame = args.frame()?;
     let mut all = vec![
         contestant(NDARRAY, stock::<NdArray>(args, &frame)?),
         contestant(FLEX, stock::<Flex>(args, &frame)?),
-        contestant(OURS, ours(args, &frame)?),
+        contestant(OURS, ours(args, Ours::Alone, &frame)?),
+        contestant(MEMORY, ours(args, Ours::Memory, &frame)?),
     ];
-    let mut memory = vec![(OURS.to_owned(), own_memory(args)?)];
+    let mut memory = vec![
+        (OURS.to_owned(), own_memory(args, Ours::Alone)?),
+        (MEMORY.to_owned(), own_memory(args, Ours::Memory)?),
+    ];
     for (name, peer) in &peers {
         let peer = Rc::clone(peer);
         all.push(Contestant {
@@ -196,23 +211,29 @@ fn stock<B: Backend>(args: &Args, frame: &[f32]) -> Result<impl FnMut() + use<B>
     })
 }
 
-fn runner(args: &Args) -> Result<SsdRunner> {
+fn runner(args: &Args, ours: Ours) -> Result<SsdRunner> {
     let network = args.network::<Flex>()?;
     let runner = CpuRunner::new().with_threads(1);
-    Ok(SsdRunner::new(&network, &runner)?)
+    Ok(match ours {
+        Ours::Alone => SsdRunner::new(&network, &runner)?,
+        Ours::Memory => {
+            let memory = MemoryConfig::new().try_init(&Default::default())?;
+            SsdRunner::with_memory(&network, &memory, &runner)?
+        }
+    })
 }
 
-fn ours(args: &Args, frame: &[f32]) -> Result<impl FnMut() + use<>> {
-    let (mut runner, frame) = (runner(args)?, frame.to_vec());
+fn ours(args: &Args, ours: Ours, frame: &[f32]) -> Result<impl FnMut() + use<>> {
+    let (mut runner, frame) = (runner(args, ours)?, frame.to_vec());
     Ok(move || {
         let numbers = runner.run(&frame).expect("a frame of its size");
         std::hint::black_box(numbers);
     })
 }
 
-/// The median time of each step: its layers, multiply-accumulates, and milliseconds.
+/// The median time of each step, with a memory: its layers, multiply-accumulates, and milliseconds.
 fn profile(args: &Args, frame: &[f32]) -> Result<Vec<(String, usize, f64)>> {
-    let mut runner = runner(args)?;
+    let mut runner = runner(args, Ours::Memory)?;
     let mut profiles = Vec::new();
     for _ in 0..PROFILES {
         profiles.push(runner.profile(frame)?);
@@ -230,9 +251,10 @@ fn profile(args: &Args, frame: &[f32]) -> Result<Vec<(String, usize, f64)>> {
 }
 
 /// The most memory that a process of ours alone has had, in bytes.
-fn own_memory(args: &Args) -> Result<u64> {
+fn own_memory(args: &Args, ours: Ours) -> Result<u64> {
+    let ours = ours.to_possible_value().context("a value of the option")?;
     let output = Command::new(std::env::current_exe()?)
-        .args(["ssd", "--memory", "--data"])
+        .args(["ssd", "--peak", ours.get_name(), "--data"])
         .arg(&args.data)
         .output()?;
     let text = String::from_utf8(output.stdout)?;
@@ -241,8 +263,8 @@ fn own_memory(args: &Args) -> Result<u64> {
         .context("a process of its own says nothing of its memory")
 }
 
-fn print_memory(args: &Args) -> Result<()> {
-    let mut run = ours(args, &args.frame()?)?;
+fn print_memory(args: &Args, which: Ours) -> Result<()> {
+    let mut run = ours(args, which, &args.frame()?)?;
     (0..3).for_each(|_| run());
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

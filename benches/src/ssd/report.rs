@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{FLEX, NDARRAY, OURS, TFLITE};
+use super::{FLEX, MEMORY, NDARRAY, OURS, TFLITE};
 use crate::machine::{Machine, OPTIONS};
 use crate::peers::ONNX_RUNTIME;
 use crate::rounds::{Spread, Timing};
@@ -20,6 +20,9 @@ const FLOORS: [(&str, Option<f64>); 4] = [
     (FLEX, None),
 ];
 
+/// How many times as long a frame may take with a memory.
+const MOST: f64 = 1.1;
+
 #[derive(Serialize)]
 pub struct Report {
     pub machine: Machine,
@@ -27,7 +30,7 @@ pub struct Report {
     pub timings: Vec<Timing>,
     /// The most memory that a process has had, in bytes.
     pub memory: Vec<(String, u64)>,
-    /// Layers, multiply-accumulates and milliseconds of each step of ours.
+    /// Layers, multiply-accumulates and milliseconds of each step of ours, with a memory.
     pub steps: Vec<(String, usize, f64)>,
 }
 
@@ -54,6 +57,7 @@ impl Report {
             if self.quick { " -- --quick" } else { "" }
         );
         self.floors(&mut text);
+        self.price(&mut text);
         self.times(&mut text);
         self.split(&mut text);
         text
@@ -88,6 +92,27 @@ impl Report {
         }
     }
 
+    /// What a memory costs.
+    fn price(&self, text: &mut String) {
+        text.push_str("\n| a frame takes | × | quartiles | at most | holds |\n");
+        text.push_str("|---|--:|---|--:|---|\n");
+        let times = self.timing(MEMORY).zip(self.timing(OURS));
+        let Some(spread) = times.and_then(|(with, without)| with.ratio(without)) else {
+            let _ = writeln!(text, "| with a memory | not measured | | {MOST} | ? |");
+            return;
+        };
+        let holds = if spread.median <= MOST {
+            "yes"
+        } else {
+            "**no**"
+        };
+        let _ = writeln!(
+            text,
+            "| with a memory | {:.3} | {:.3} – {:.3} | {MOST} | {holds} |",
+            spread.median, spread.quarter, spread.three_quarters
+        );
+    }
+
     fn times(&self, text: &mut String) {
         text.push_str("\n| a frame | ms | quartiles | runs | peak memory, MB |\n");
         text.push_str("|---|--:|---|--:|--:|\n");
@@ -113,7 +138,7 @@ impl Report {
 
     fn split(&self, text: &mut String) {
         let total: f64 = self.steps.iter().map(|(.., time)| time).sum();
-        text.push_str("\n| ours, step by step | MMAC | ms | of all | GMAC/s |\n");
+        text.push_str("\n| ours with a memory, step by step | MMAC | ms | of all | GMAC/s |\n");
         text.push_str("|---|--:|--:|--:|--:|\n");
         for (name, macs, time) in &self.steps {
             let macs = *macs as f64;

@@ -40,6 +40,7 @@ pub use depthwise::{Map, covers};
 pub use fork::awake;
 pub use instructions::Instructions;
 pub use lanes::{LANES, Octet};
+pub use math::sigmoid_all;
 pub use memory::{Buffer, Memory};
 pub use pack::{Packed, Transposed, Weights};
 pub use plan::{Activation, Plan};

@@ -4,7 +4,9 @@
 //! vectors before the next.
 
 use crate::Activation;
-use crate::lanes::{Lanes, Octet, Vectors, load, store};
+use crate::instructions::Instructions;
+use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors, load, store};
+use crate::octets::eight;
 
 /// `$value` of every vector, where each `$x` stands for its part of the array of that name.
 macro_rules! each {
@@ -135,5 +137,45 @@ pub fn activate_all<L: Lanes>(l: L, activation: Activation, octets: &mut [Octet]
     for octet in fours.into_remainder().chunks_exact_mut(1) {
         let values: [_; 1] = load(one, octet);
         store(one, octet, activate(one, activation, values));
+    }
+}
+
+/// Puts `1 / (1 + exp(-x))` in the place of every `x`, to 2 units in the last place. NaN stays NaN.
+pub fn sigmoid_all(instructions: Instructions, values: &mut [f32]) {
+    instructions.run(SigmoidAll(values));
+}
+
+struct SigmoidAll<'a>(&'a mut [f32]);
+
+/// Values that it takes at a time.
+const AT_A_TIME: usize = 4 * LANES;
+
+impl Kernel for SigmoidAll<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let (whole, rest) = self.0.as_chunks_mut();
+        for values in whole {
+            sigmoid_of(l, values);
+        }
+        let mut last = [0.0; AT_A_TIME];
+        last[..rest.len()].copy_from_slice(rest);
+        sigmoid_of(l, &mut last);
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+}
+
+#[inline(always)]
+fn sigmoid_of<L: Lanes>(l: L, values: &mut [f32; AT_A_TIME]) {
+    let two = l.two();
+    let mut octets = [Octet::ZERO; AT_A_TIME / LANES];
+    for (octet, values) in octets.iter_mut().zip(values.chunks_exact(LANES)) {
+        *octet = eight(values);
+    }
+    let x: [_; 2] = load(two, &octets);
+    store(two, &mut octets, sigmoid(two, x));
+    for (octet, values) in octets.iter().zip(values.chunks_exact_mut(LANES)) {
+        values.copy_from_slice(&octet.0);
     }
 }

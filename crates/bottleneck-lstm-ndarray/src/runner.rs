@@ -100,6 +100,11 @@ impl CpuRunner {
         }
     }
 
+    /// Puts `1 / (1 + exp(-x))` in the place of every `x`, to 2 units in the last place, on the caller's thread.
+    pub fn sigmoid(&self, values: &mut [f32]) {
+        kernels::sigmoid_all(self.instructions, values);
+    }
+
     pub(crate) fn threads(&self, macs: usize) -> usize {
         threads::count(self.threads, macs)
     }

@@ -16,5 +16,5 @@ pub mod truth;
 pub mod video;
 mod whole_file;
 
-pub use detector::Detector;
+pub use detector::{Detector, DetectorError, Remembered};
 pub use picture::Picture;

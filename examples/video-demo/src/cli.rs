@@ -1,13 +1,22 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
+use lstm_ssd::damage::{Damage, Kind};
 use video_demo_app::{Appearance, Look, Quantity, Settings};
 
-/// See the memory work: handwritten digits drift through damaged video; a network without a memory and the same
-/// network with a Bottleneck-LSTM say what they see, side by side.
+use crate::digits::Weights;
+use crate::networks::NetworkError;
+use crate::video::{Memory, Setup, setting};
+
+/// See the memory work: a network without a memory and the same network with one say what they see in damaged video,
+/// side by side.
+///
+/// Without a video, handwritten digits drift, and the networks are small ones that come with the program. With --video,
+/// or with a file dropped on the window, it is that video, and a detector of people, cars and two dozen other things,
+/// whose weights `cargo xtask weights` fetches.
 ///
 /// F1 in the window shows the keys.
 #[derive(Debug, Clone, Parser)]
@@ -17,9 +26,34 @@ pub struct Cli {
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub device: Device,
 
-    /// A folder of weights, as `moving-digits --save-weights FOLDER` writes it [default: the demo's own]
-    #[arg(long, value_name = "FOLDER")]
+    /// A video for the detector: H.264 in mp4, y4m, GIF, a folder of pictures, or what an installed ffmpeg reads
+    #[arg(long, value_name = "FILE")]
+    pub video: Option<PathBuf>,
+
+    /// Weights: the detector's, a file as `cargo xtask weights` writes it [default:
+    /// target/weights/ssd_mobilenet_v2.safetensors], or those for digits, a folder as `moving-digits --save-weights`
+    /// writes it [default: the demo's own]
+    #[arg(long, value_name = "FILE|FOLDER")]
     pub weights: Option<PathBuf>,
+
+    /// The detector's memory: a file, as `lstm-ssd distill` writes it; none; hold:K,D, for what was seen in the last K frames, each of which leaves D of its
+    /// score; average:B,S, for averages of boxes and scores, of which B and S are those of the frames before
+    #[arg(long, value_name = "FILE|none|hold:K,D|average:B,S", default_value_t)]
+    pub memory: Memory,
+
+    /// The class that the detector's heat map is of
+    #[arg(long, value_name = "LABEL", default_value = Setup::CLASS)]
+    pub class: String,
+
+    /// Damage videos so, and not otherwise: motion-blur:35 (pixels), noise:60 (standard deviation), occlusion:0.4
+    /// (fraction), drop:0.4 or freeze:0.8 (probability), dark:0.05 (gain), bitrate:150 (quantiser's step). May be given
+    /// several times; drop:0 is no damage
+    #[arg(long, value_name = "KIND:SEVERITY", value_parser = damage)]
+    pub damage: Vec<Damage>,
+
+    /// What the random numbers of these damages come of: the same seed, the same bits [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 
     /// Render a picture without a window, with what was seen beside it as JSON
     #[arg(long, requires = "out")]
@@ -47,11 +81,11 @@ pub struct Cli {
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = scale)]
     pub scale: f32,
 
-    /// Frames a second
+    /// Frames a second [default: as many as the video has]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60))]
     pub rate: Option<u32>,
 
-    /// What of the memory to show
+    /// What to show as a heat map: a part of the memory for digits, score for a video
     #[arg(long, value_enum)]
     pub heat: Option<Part>,
 
@@ -119,11 +153,28 @@ impl Cli {
             true => Settings::default(),
             false => before,
         };
+        if self.video.is_some() {
+            settings.rate = None;
+        }
         if let Some(rate) = self.rate {
             settings.rate = Some(rate.into());
         }
+        if !self.damage.is_empty() {
+            let zeros = Kind::ALL.map(|kind| (kind.name().to_owned(), 0.0));
+            settings.knobs.extend(zeros);
+            settings.knobs.extend(
+                self.damage
+                    .iter()
+                    .filter_map(|damage| setting(*damage).ok()),
+            );
+        }
+        settings.seed = self.seed.or(settings.seed);
         // What is measured has the heat map on, unless it is said.
-        let measured = self.measure.map(|_| Part(Some(Quantity::Hidden)));
+        let part = match self.video {
+            Some(_) => Quantity::Score,
+            None => Quantity::Hidden,
+        };
+        let measured = self.measure.map(|_| Part(Some(part)));
         if let Some(Part(quantity)) = self.heat.or(measured) {
             settings.look = Look {
                 quantity,
@@ -138,6 +189,41 @@ impl Cli {
         }
         settings
     }
+
+    /// What looks at videos.
+    pub fn setup(&self) -> Setup {
+        let weights = self.weights.as_deref();
+        let weights = weights.filter(|path| self.is_the_detectors(path));
+        Setup {
+            weights: weights.unwrap_or(Path::new(Setup::WEIGHTS)).to_owned(),
+            memory: self.memory.clone(),
+            class: self.class.clone(),
+        }
+    }
+
+    /// The weights for digits.
+    ///
+    /// # Errors
+    ///
+    /// If a folder of weights is named, and has none.
+    pub fn digits(&self) -> Result<Weights, NetworkError> {
+        let weights = self.weights.as_deref();
+        match weights.filter(|path| !self.is_the_detectors(path)) {
+            None => Ok(Weights::embedded()),
+            Some(folder) => Weights::of_folder(folder),
+        }
+    }
+
+    /// Whether weights are the detector's, and not for digits.
+    fn is_the_detectors(&self, path: &Path) -> bool {
+        path.is_file() || (self.video.is_some() && !path.is_dir())
+    }
+}
+
+fn damage(text: &str) -> Result<Damage, String> {
+    let damage: Damage = text.parse().map_err(|error| format!("{error}"))?;
+    setting(damage).map_err(|error| error.to_string())?;
+    Ok(damage)
 }
 
 fn size(text: &str) -> Result<[usize; 2], String> {
@@ -218,6 +304,45 @@ mod tests {
     }
 
     #[test]
+    fn a_damage_that_is_asked_for_is_the_only_one() {
+        let cli = parse("--video clip.mp4 --damage noise:60 --damage dark:0.05 --seed 3").unwrap();
+        let before = Settings {
+            rate: Some(5.0),
+            ..Settings::default()
+        };
+        let settings = cli.settings(before);
+        assert_eq!((settings.seed, settings.rate), (Some(3), None));
+        let knobs: Vec<_> = settings.knobs.iter().filter(|knob| *knob.1 > 0.0).collect();
+        assert_eq!(
+            knobs,
+            [(&"dark".to_owned(), &0.95), (&"noise".to_owned(), &60.0)]
+        );
+        assert_eq!(settings.knobs["drop"], 0.0);
+        assert!(
+            parse("")
+                .unwrap()
+                .settings(Settings::default())
+                .knobs
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn weights_go_where_they_belong() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ssd.safetensors");
+        std::fs::write(&file, "").unwrap();
+        let detector = parse(&format!("--weights {}", file.display())).unwrap();
+        assert_eq!(detector.setup().weights, file);
+        assert!(detector.digits().is_ok(), "the demo's own");
+        let digits = parse(&format!("--weights {}", folder.path().display())).unwrap();
+        assert_eq!(digits.setup().weights, Path::new(Setup::WEIGHTS));
+        assert!(digits.digits().is_err(), "an empty folder");
+        let missing = parse("--video clip.mp4 --weights nowhere").unwrap();
+        assert_eq!(missing.setup().weights, Path::new("nowhere"));
+    }
+
+    #[test]
     fn wrong_arguments_are_named() {
         for (arguments, why) in [
             ("--headless", "--out <FILE>"),
@@ -228,6 +353,9 @@ mod tests {
             ("--device tpu", "auto, cpu, gpu"),
             ("--frames 0 --headless --out a.png", "'--frames <N>'"),
             ("--heat hot", "none, hidden, cell"),
+            ("--damage fog:1", "expected motion-blur, noise"),
+            ("--damage noise:900", "goes up to noise:200"),
+            ("--memory hold:0", "a whole number from 1"),
         ] {
             let error = parse(arguments).unwrap_err();
             assert!(error.contains(why), "{arguments}: {error}");

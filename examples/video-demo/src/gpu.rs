@@ -5,11 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bottleneck_lstm_wgpu::{Adapter, WgpuRunner};
 use burn_cubecl::CubeBackend;
 use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuRuntime, WgpuSetup, init_device};
-use video_demo_app::{Heat, Look, NetworkCard, Picture, View};
+use video_demo_app::{Heat, Look, NetworkCard, Picture, Quantity, View};
 
+use crate::digits::{Pair, Timing, Weights};
 use crate::networks::{Memory, NetworkError, Networks};
-use crate::pair::{Pair, Timing};
-use crate::weights::Weights;
 
 /// Burn's backend without fusion: networks this small are over before a fused kernel is compiled.
 type Gpu = CubeBackend<WgpuRuntime, f32, i32, u32>;
@@ -145,6 +144,10 @@ fn guard<T>(work: impl FnOnce() -> Result<T, NetworkError>) -> Result<T, Network
 impl<N: Networks> Networks for Guarded<N> {
     fn cards(&self) -> Vec<NetworkCard> {
         self.0.cards()
+    }
+
+    fn quantities(&self) -> Vec<Quantity> {
+        self.0.quantities()
     }
 
     fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<View>, NetworkError> {

@@ -10,14 +10,12 @@ use moving_digits::checkpoint;
 use moving_digits::picture::gif;
 use video_demo::cli::{Cli, Device};
 use video_demo::desk::Desk;
-use video_demo::devices::{GpuOrWhy, Machine};
-use video_demo::digits::MovingDigits;
 use video_demo::headless::{self, Shot};
 use video_demo::measure::{Measurement, measure};
+use video_demo::program::{GpuOrWhy, Program};
 use video_demo::raster::Raster;
 use video_demo::sidecar;
 use video_demo::stage::Painter;
-use video_demo::weights::Weights;
 use video_demo_app::{Compute, Settings};
 
 fn main() -> ExitCode {
@@ -34,7 +32,9 @@ fn run(cli: &Cli) -> Result<()> {
     match (&cli.out, cli.measure) {
         (Some(out), _) => picture(cli, out),
         (None, Some(seconds)) if cli.headless => {
-            let (desk, painter) = without_window(cli, true)?;
+            let (program, compute, painter) = without_window(cli)?;
+            let video = cli.video.clone();
+            let desk = move || Desk::new(Box::new(program), video, compute);
             let time = Duration::from_secs(seconds.into());
             let settings = cli.settings(Settings::default());
             let result = measure(settings, desk, painter, cli.size, time)?;
@@ -51,7 +51,9 @@ fn run(cli: &Cli) -> Result<()> {
 }
 
 fn picture(cli: &Cli, out: &Path) -> Result<()> {
-    let (desk, painter) = without_window(cli, false)?;
+    let (program, compute, painter) = without_window(cli)?;
+    let program = Box::new(program.without_times());
+    let desk = Desk::new(program, cli.video.clone(), compute);
     let animated = out.extension().is_some_and(|ending| ending == "gif");
     let shot = Shot {
         frames: cli.frames.into(),
@@ -76,13 +78,10 @@ fn picture(cli: &Cli, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A desk, and something that draws without a window: on the GPU if that is asked for, and else on the CPU, which
-/// every machine has.
-fn without_window(cli: &Cli, is_timed: bool) -> Result<(Desk, Box<dyn Painter>)> {
-    let weights = match &cli.weights {
-        None => Weights::embedded(),
-        Some(folder) => Weights::of_folder(folder)?,
-    };
+/// What there is to see, what computes, and something that draws without a window: on the GPU if that is asked for, and
+/// else on the CPU, which every machine has.
+fn without_window(cli: &Cli) -> Result<(Program, Compute, Box<dyn Painter>)> {
+    let weights = cli.digits()?;
     let (compute, gpu, painter) = match cli.device {
         Device::Gpu => on_gpu(cli)?,
         Device::Auto | Device::Cpu => {
@@ -91,13 +90,7 @@ fn without_window(cli: &Cli, is_timed: bool) -> Result<(Desk, Box<dyn Painter>)>
             (Compute::Cpu, Err(why), painter)
         }
     };
-    let mut machine = Machine::new(weights, gpu);
-    if !is_timed {
-        machine = machine.without_times();
-    }
-    let source = MovingDigits::new()?;
-    let desk = Desk::new(Box::new(source), Box::new(machine), compute);
-    Ok((desk, painter))
+    Ok((Program::new(weights, gpu, cli.setup()), compute, painter))
 }
 
 #[cfg(feature = "gpu")]

@@ -136,7 +136,7 @@ pub enum MeasureError {
 /// If a network fails or a picture cannot be drawn.
 pub fn measure(
     settings: Settings,
-    desk: Desk,
+    desk: impl FnOnce() -> Desk + Send + 'static,
     painter: Box<dyn Painter>,
     size: [usize; 2],
     time: Duration,

@@ -1,23 +1,24 @@
 //! What networks are to the demo.
 
+use std::any::Any;
+
 use thiserror::Error;
-use video_demo_app::{Heat, Look, NetworkCard, Picture, View};
+use video_demo_app::{Heat, Look, NetworkCard, Picture, Quantity, View};
 
-/// The memory of one network, as plain numbers that any device can go on from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct State {
-    /// `[batch, channels, height, width]` of both.
-    pub shape: [usize; 4],
-    /// The cell state.
-    pub cell: Vec<f32>,
-    /// The hidden state.
-    pub hidden: Vec<f32>,
-    /// Frames that it goes back.
-    pub age: u64,
+/// The memories of networks, in a form that the same networks go on from on any device. Only they know it.
+pub struct Memory(Box<dyn Any>);
+
+impl Memory {
+    /// Wraps what networks remember.
+    pub fn new(memory: impl Any) -> Self {
+        Self(Box::new(memory))
+    }
+
+    /// What networks remember, if they remember it in this form.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
 }
-
-/// The memories of all networks; none at the start of a video, or without a memory.
-pub type Memory = Vec<Option<State>>;
 
 /// Why networks do not run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -46,9 +47,12 @@ pub enum NetworkError {
 }
 
 /// Networks that look at the same video, on some device. They know nothing of where it comes from.
-pub trait Networks: Send {
+pub trait Networks {
     /// What they are, in their order.
     fn cards(&self) -> Vec<NetworkCard>;
+
+    /// What can be shown of them as a heat map.
+    fn quantities(&self) -> Vec<Quantity>;
 
     /// Has all of them look at the next frame of the video. Nobody has judged yet what they find, or counted it.
     ///
@@ -57,7 +61,7 @@ pub trait Networks: Send {
     /// If the device fails, or the picture is of another kind. Memories are as before then.
     fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<View>, NetworkError>;
 
-    /// Another part of each memory as it was at the last frame.
+    /// Another heat map of each network, as it was at the last frame.
     ///
     /// # Errors
     ///

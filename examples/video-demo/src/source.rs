@@ -10,6 +10,8 @@ use video_demo_app::{Found, Picture, SourceCard, Step, Tally};
 pub struct Still {
     /// Its number in the video, from 0.
     pub number: u64,
+    /// Whether the video was over on the way to it, and began again.
+    pub looped: bool,
     /// The frame, damaged or not.
     pub picture: Arc<Picture>,
     /// What happened to it, if anything.
@@ -24,7 +26,7 @@ pub struct Still {
 pub struct SourceError(pub String);
 
 /// A video that can be damaged. It knows nothing of networks.
-pub trait Source: Send {
+pub trait Source {
     /// What it is, and how it can be damaged.
     fn card(&self) -> SourceCard;
 

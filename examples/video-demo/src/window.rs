@@ -12,10 +12,9 @@ use video_demo_app::{App, Compute, Event, Request, Settings};
 
 use crate::cli::{Cli, Device};
 use crate::desk::{Desk, problem};
-use crate::devices::{GpuOrWhy, Machine};
-use crate::digits::MovingDigits;
+use crate::digits::Weights;
 use crate::measure::{Measurement, Meter};
-use crate::weights::Weights;
+use crate::program::{GpuOrWhy, Program};
 use crate::worker::Worker;
 
 /// Where settings are kept.
@@ -130,16 +129,13 @@ impl Window {
             (_, Device::Gpu) => Compute::Gpu,
             (_, Device::Auto) => automatic(&gpu, &settings),
         };
-        let (weights, foreign) = match &cli.weights {
-            None => (Weights::embedded(), None),
-            Some(folder) => match Weights::of_folder(folder) {
-                Ok(weights) => (weights, None),
-                Err(error) => (Weights::embedded(), Some(error.to_string())),
-            },
+        let (weights, foreign) = match cli.digits() {
+            Ok(weights) => (weights, None),
+            Err(error) => (Weights::embedded(), Some(error.to_string())),
         };
-        let source = MovingDigits::new()?;
-        let machine = Machine::new(weights, gpu);
-        let desk = Desk::new(Box::new(source), Box::new(machine), compute);
+        let program = Program::new(weights, gpu, cli.setup());
+        let video = cli.video.clone();
+        let desk = move || Desk::new(Box::new(program), video, compute);
         let ctx = context.egui_ctx.clone();
         let worker = Worker::new(desk, move || ctx.request_repaint())?;
         let mut app = App::new(settings);

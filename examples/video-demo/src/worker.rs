@@ -17,19 +17,20 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Has a desk start. `wake` is called after every event.
+    /// Has a desk made and started on a thread of its own. `wake` is called after every event.
     ///
     /// # Errors
     ///
     /// If the system has no thread to give.
     pub fn new(
-        mut desk: Desk,
+        desk: impl FnOnce() -> Desk + Send + 'static,
         mut wake: impl FnMut() + Send + 'static,
     ) -> Result<Self, std::io::Error> {
         let (requests, asked) = channel::<Request>();
         let (tell, events) = channel();
         let thread = std::thread::Builder::new().name("networks".into());
         let thread = thread.spawn(move || {
+            let mut desk = desk();
             let mut answer = |events: Vec<Event>| {
                 // Nobody listens any more when the window is closed.
                 let heard = events.into_iter().all(|event| tell.send(event).is_ok());

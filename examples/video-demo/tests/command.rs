@@ -74,6 +74,8 @@ fn what_is_wrong_is_one_line() {
     let text = error(folder, "--headless --out a.png --weights .");
     assert!(text.contains("no-memory.safetensors"), "{text}");
     std::fs::write(folder.join("file"), "in the way").unwrap();
+    let text = error(folder, "--headless --out a.png --video file");
+    assert!(text.starts_with("error: file: found neither"), "{text}");
     let text = error(folder, "--headless --frames 1 --out file/a.png");
     assert!(text.contains("a.png"), "{text}");
     if !cfg!(feature = "gpu") {

@@ -5,13 +5,13 @@ use image::RgbImage;
 use image_compare::Algorithm;
 use moving_digits::picture::Canvas;
 use video_demo::desk::Desk;
-use video_demo::devices::{GpuOrWhy, Machine};
-use video_demo::digits::MovingDigits;
+use video_demo::digits::Weights;
 use video_demo::headless::{Film, Shot, render};
+use video_demo::program::{GpuOrWhy, Program};
 use video_demo::raster::Raster;
 use video_demo::sidecar::{self, Frame};
 use video_demo::stage::Painter;
-use video_demo::weights::Weights;
+use video_demo::video::Setup;
 use video_demo_app::{Compute, Look, Quantity, Settings};
 
 /// Made as README.md says.
@@ -41,9 +41,8 @@ fn shot() -> Shot {
 }
 
 fn film(compute: Compute, gpu: GpuOrWhy, painter: Box<dyn Painter>) -> Film {
-    let machine = Machine::new(Weights::embedded(), gpu).without_times();
-    let source = MovingDigits::new().unwrap();
-    let desk = Desk::new(Box::new(source), Box::new(machine), compute);
+    let program = Program::new(Weights::embedded(), gpu, Setup::default()).without_times();
+    let desk = Desk::new(Box::new(program), None, compute);
     render(&shot(), desk, painter).unwrap()
 }
 

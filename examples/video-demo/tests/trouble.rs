@@ -5,18 +5,14 @@ use std::path::Path;
 use moving_digits::recurrent::Layer;
 use moving_digits::weights::file_name;
 use video_demo::desk::Desk;
-use video_demo::devices::{GpuOrWhy, Machine};
-use video_demo::digits::MovingDigits;
-use video_demo::weights::Weights;
+use video_demo::digits::Weights;
+use video_demo::program::{GpuOrWhy, Program};
+use video_demo::video::Setup;
 use video_demo_app::{App, Compute, Event, Problem, Request, Settings, Step};
 
 fn desk(weights: Weights, gpu: GpuOrWhy, compute: Compute) -> Desk {
-    let source = MovingDigits::new().unwrap();
-    Desk::new(
-        Box::new(source),
-        Box::new(Machine::new(weights, gpu)),
-        compute,
-    )
+    let program = Program::new(weights, gpu, Setup::default());
+    Desk::new(Box::new(program), None, compute)
 }
 
 fn step() -> Request {
@@ -24,6 +20,7 @@ fn step() -> Request {
         advance: 1,
         lost: false,
         knobs: vec![0.0; 4],
+        seed: 1,
         look: Default::default(),
     })
 }

@@ -1,99 +1,25 @@
 //! The app as its viewers meet it: every control and every key, with real networks on the CPU.
 
+mod common;
+
+use common::{Screen, app, click, press, shown};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, vec2};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use video_demo::desk::Desk;
-use video_demo::devices::Machine;
-use video_demo::digits::MovingDigits;
-use video_demo::weights::Weights;
-use video_demo_app::{
-    App, Appearance, Compute, Quantity, Request, Settings, Shortcut, Shown, Verdict,
-};
+use video_demo::video::Setup;
+use video_demo_app::{Appearance, Compute, Quantity, Request, Settings, Shortcut, Verdict};
 
-/// Somebody in front of the app, and the desk behind it.
-struct Viewer {
-    app: App,
-    desk: Desk,
-    time: f64,
-    asked: Vec<Request>,
-}
-
-impl Viewer {
-    fn new(settings: Settings) -> Self {
-        let machine = Machine::new(Weights::embedded(), Err("this test has none".into()));
-        let source = MovingDigits::new().unwrap();
-        let mut desk = Desk::new(Box::new(source), Box::new(machine), Compute::Cpu);
-        let mut app = App::new(settings);
-        desk.start()
-            .into_iter()
-            .for_each(|event| app.receive(event));
-        Self {
-            app,
-            desk,
-            time: 0.0,
-            asked: Vec::new(),
-        }
-    }
-
-    /// A picture on screen, a frame of the video later.
-    fn picture(&mut self, ui: &mut egui::Ui) {
-        self.time += 1.0 / 15.0;
-        self.app.tick(self.time);
-        self.app.show(ui);
-        let requests: Vec<_> = self.app.requests().collect();
-        for request in requests {
-            self.asked.push(request.clone());
-            let events = self.desk.handle(request);
-            events.into_iter().for_each(|event| self.app.receive(event));
-        }
-    }
-}
-
-type Screen = Harness<'static, Viewer>;
-
+/// The app in front of moving digits.
 fn screen_of(settings: Settings, size: [f32; 2]) -> Screen {
-    let mut screen = Harness::builder()
-        .with_size(vec2(size[0], size[1]))
-        .build_ui_state(
-            |ui, viewer: &mut Viewer| viewer.picture(ui),
-            Viewer::new(settings),
-        );
-    screen.run_steps(3);
-    screen
+    common::screen(Setup::default(), settings, size)
 }
 
 fn screen() -> Screen {
     screen_of(Settings::default(), [1280.0, 720.0])
 }
 
-fn app(screen: &Screen) -> &App {
-    &screen.state().app
-}
-
-fn shown(screen: &Screen) -> &Shown {
-    app(screen).shown().expect("a frame on screen")
-}
-
-fn press(screen: &mut Screen, key: Key) {
-    screen.key_press(key);
-    screen.run_steps(2);
-}
-
 fn press_with_shift(screen: &mut Screen, key: Key) {
     screen.key_press_modifiers(Modifiers::SHIFT, key);
-    screen.run_steps(2);
-}
-
-fn click(screen: &mut Screen, label: &str) {
-    let buttons = [Role::Button, Role::CheckBox];
-    let button = buttons
-        .into_iter()
-        .find_map(|role| screen.query_by_role_and_label(role, label));
-    button
-        .unwrap_or_else(|| panic!("no button {label:?}"))
-        .click();
     screen.run_steps(2);
 }
 
@@ -282,7 +208,7 @@ fn the_memory_is_shown_part_by_part_and_channel_by_channel() {
     let mut screen = screen();
     assert_eq!(looked(&screen), None);
     assert!(shown(&screen).views[1].heat.is_none());
-    for quantity in Quantity::ALL {
+    for quantity in Quantity::MEMORY {
         press(&mut screen, Key::H);
         assert_eq!(looked(&screen), Some(quantity));
         let heat = shown(&screen).views[1].heat.as_ref().expect("a heat map");
@@ -294,7 +220,7 @@ fn the_memory_is_shown_part_by_part_and_channel_by_channel() {
     assert_eq!(looked(&screen), None);
     press_with_shift(&mut screen, Key::H);
     assert_eq!(looked(&screen), Some(Quantity::Output));
-    for quantity in Quantity::ALL {
+    for quantity in Quantity::MEMORY {
         click(&mut screen, quantity.name());
         assert_eq!(looked(&screen), Some(quantity));
     }

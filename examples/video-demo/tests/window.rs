@@ -84,6 +84,8 @@ fn the_window_opens_plays_and_closes() {
     assert!(frames > 0.0, "{text}");
     // Weights that are not there are a message in the window, which goes on.
     run("--measure 2 --device cpu --weights nowhere");
+    // So is a video that is none.
+    run("--measure 2 --device cpu --video nowhere.mp4");
 }
 
 #[cfg(feature = "gpu")]

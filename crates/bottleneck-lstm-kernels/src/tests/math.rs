@@ -3,7 +3,7 @@
 use crate::Activation;
 use crate::instructions::Instructions;
 use crate::lanes::{Kernel, LANES, Lanes, Octet, Vectors};
-use crate::math::{activate, differentiate, sigmoid};
+use crate::math::{activate, differentiate, sigmoid, sigmoid_all};
 
 #[derive(Clone, Copy)]
 enum Function {
@@ -175,6 +175,20 @@ fn piecewise_activations_are_exact() {
             assert_eq!(on(Activation::Identity), x);
             assert_eq!(on(Activation::Relu), x.max(0.0));
             assert_eq!(on(Activation::Relu6), x.clamp(0.0, 6.0));
+        }
+    }
+}
+
+#[test]
+fn all_values_get_the_sigmoid_that_each_would_get() {
+    let values: Vec<f32> = (0..100).map(|i| (i - 50) as f32 / 4.0).collect();
+    for instructions in Instructions::available() {
+        for count in [0, 1, 8, 31, 32, 33, 64, 100] {
+            let mut found = values[..count].to_vec();
+            sigmoid_all(instructions, &mut found);
+            let expected = values[..count].iter();
+            let expected = expected.map(|x| apply(instructions, Function::Sigmoid, *x));
+            assert_eq!(found, expected.collect::<Vec<_>>(), "{instructions:?}");
         }
     }
 }

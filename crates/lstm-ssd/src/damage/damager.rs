@@ -29,6 +29,15 @@ impl Damager {
         }
     }
 
+    /// Before the picture numbered `frame`, from 0, of a video that nobody watched up to it: no picture of before is
+    /// shown again.
+    pub fn at(damage: Damage, seed: u64, frame: u64) -> Self {
+        Self {
+            frame,
+            ..Self::new(damage, seed)
+        }
+    }
+
     /// The next picture of the video, damaged. It has the size of the one before.
     pub fn damage(&mut self, mut picture: Picture) -> Picture {
         let (kind, severity) = (self.damage.kind(), self.damage.severity());

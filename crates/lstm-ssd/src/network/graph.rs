@@ -1,4 +1,6 @@
-//! The published detector as the CPU runner's graph.
+//! The published detector as the CPU runner's graphs: whole, or cut in two where a memory stands.
+
+use std::vec::IntoIter;
 
 use bottleneck_lstm_ndarray::network::{
     Activation, Convolution, Graph, GraphError, Kind, Layout, Map,
@@ -13,115 +15,106 @@ impl<B: Backend> MobileNetV2Ssd<B> {
     /// What is computed from what, with the weights as they are now. Its outputs are box codes and logits,
     /// `[priors, values]`.
     pub(super) fn graph(&self) -> Result<Graph, GraphError> {
-        let layers = self.layers();
-        let mut builder = Builder {
-            graph: Graph::new(3, self.input)?,
-            convolutions: layers.iter().zip(self.blocks()),
-        };
-        let trunk = builder.trunk(self)?;
-        builder.tail(self, trunk)?;
-        Ok(builder.graph)
+        let mut walk = Walk::new(self, Graph::new(3, self.input)?, 0);
+        let trunk = walk.trunk(walk.graph.input())?;
+        walk.tail(trunk)
     }
 
-    /// As [`graph`](Self::graph), up to the map that [`try_trunk`](Self::try_trunk) yields: its one output,
-    /// `[channels, height, width]`.
+    /// The part of [`graph`](Self::graph) before a memory. Its output is the map that
+    /// [`try_trunk`](Self::try_trunk) yields, `[channels, height, width]`.
     pub(crate) fn trunk_graph(&self) -> Result<Graph, GraphError> {
-        let layers = self.layers();
-        let mut builder = Builder {
-            graph: Graph::new(3, self.input)?,
-            convolutions: layers.iter().zip(self.blocks()),
-        };
-        let trunk = builder.trunk(self)?;
-        builder.graph.output(&[trunk], Layout::ChannelsFirst)?;
-        Ok(builder.graph)
+        let mut walk = Walk::new(self, Graph::new(3, self.input)?, 0);
+        let trunk = walk.trunk(walk.graph.input())?;
+        walk.graph.output(&[trunk], Layout::ChannelsFirst)?;
+        Ok(walk.graph)
     }
 
-    /// As [`graph`](Self::graph), from that map on.
+    /// The part behind it, from that map to the outputs of the whole.
     pub(crate) fn tail_graph(&self) -> Result<Graph, GraphError> {
-        let layers = self.layers();
+        let [channels, height, width] = self.config().trunk();
+        let graph = Graph::new(channels, [height, width])?;
+        let trunk = graph.input();
         let front = self.front.iter().map(|block| block.convolutions.len());
         let before = self.stem.len() + front.sum::<usize>();
-        let first = &layers[before];
-        let mut builder = Builder {
-            graph: Graph::new(first.channels[0], first.map)?,
-            convolutions: layers.iter().zip(self.blocks()).skip(before),
-        };
-        let trunk = builder.graph.input();
-        builder.tail(self, trunk)?;
-        Ok(builder.graph)
+        Walk::new(self, graph, before).tail(trunk)
     }
 
-    fn layers(&self) -> Vec<Layer> {
-        let config = MobileNetV2SsdConfig::new(self.heads.num_classes()).with_input(self.input);
-        config.layers()
+    /// As far as layers go.
+    pub(super) fn config(&self) -> MobileNetV2SsdConfig {
+        MobileNetV2SsdConfig::new(self.heads.num_classes()).with_input(self.input)
     }
 }
 
-/// A graph that grows by a network's convolutions, one after the other.
-struct Builder<I> {
+/// Goes over a network's layers, and puts each into a graph.
+struct Walk<'a, B: Backend> {
+    network: &'a MobileNetV2Ssd<B>,
     graph: Graph,
-    convolutions: I,
+    /// Those to come.
+    layers: IntoIter<(Layer, &'a Block<B>)>,
 }
 
-impl<'a, B: Backend + 'a, I: Iterator<Item = (&'a Layer, &'a Block<B>)>> Builder<I> {
-    /// Adds all up to the map after block 12.
-    fn trunk(&mut self, network: &MobileNetV2Ssd<B>) -> Result<Map, GraphError> {
-        let mut x = self.graph.input();
-        for _ in &network.stem {
-            x = self.convolve(x)?;
+impl<'a, B: Backend> Walk<'a, B> {
+    fn new(network: &'a MobileNetV2Ssd<B>, graph: Graph, first: usize) -> Self {
+        let layers = network.config().layers().into_iter().zip(network.blocks());
+        let layers: Vec<_> = layers.skip(first).collect();
+        Self {
+            network,
+            graph,
+            layers: layers.into_iter(),
         }
-        for inverted in &network.front {
-            x = self.through(inverted, x)?;
+    }
+
+    /// From a frame to the last map that all heads depend on.
+    fn trunk(&mut self, frame: Map) -> Result<Map, GraphError> {
+        let mut x = self.all(&self.network.stem, frame)?;
+        for inverted in &self.network.front {
+            x = self.inverted(inverted, x)?;
         }
         Ok(x)
     }
 
-    /// Adds the rest, and the outputs.
-    fn tail(&mut self, network: &MobileNetV2Ssd<B>, trunk: Map) -> Result<(), GraphError> {
-        let wide = self.convolve(trunk)?;
-        let mut x = wide;
-        for _ in &network.middle[1..] {
-            x = self.convolve(x)?;
-        }
+    /// From there to the outputs, with which the graph is complete.
+    fn tail(mut self, trunk: Map) -> Result<Graph, GraphError> {
+        let network = self.network;
+        let (expand, rest) = network.middle.split_at(1);
+        let wide = self.all(expand, trunk)?;
+        let mut x = self.all(rest, wide)?;
         for inverted in &network.back {
-            x = self.through(inverted, x)?;
+            x = self.inverted(inverted, x)?;
         }
-        for _ in &network.last {
-            x = self.convolve(x)?;
-        }
+        x = self.all(&network.last, x)?;
         let mut maps = vec![wide, x];
         for stage in network.extras.chunks(2) {
-            for _ in stage {
-                x = self.convolve(x)?;
-            }
+            x = self.all(stage, x)?;
             maps.push(x);
         }
         let (mut boxes, mut classes) = (Vec::new(), Vec::new());
         for map in maps {
-            boxes.push(self.convolve(map)?);
-            classes.push(self.convolve(map)?);
+            boxes.push(self.next(map)?);
+            classes.push(self.next(map)?);
         }
         self.graph.output(&boxes, Layout::ChannelsLast)?;
-        self.graph.output(&classes, Layout::ChannelsLast)
+        self.graph.output(&classes, Layout::ChannelsLast)?;
+        Ok(self.graph)
     }
 
-    /// The map that the next convolution makes of another.
-    fn convolve(&mut self, map: Map) -> Result<Map, GraphError> {
-        let (layer, block) = self.convolutions.next().expect("a layer for every block");
-        self.graph.convolve(map, block.convolution(layer))
+    /// As many convolutions as there are blocks, one after the other.
+    fn all(&mut self, blocks: &[Block<B>], x: Map) -> Result<Map, GraphError> {
+        blocks.iter().try_fold(x, |x, _| self.next(x))
     }
 
-    /// What an inverted residual makes of it.
-    fn through(&mut self, block: &Inverted<B>, x: Map) -> Result<Map, GraphError> {
-        let mut y = x;
-        for _ in &block.convolutions {
-            y = self.convolve(y)?;
+    /// An inverted residual.
+    fn inverted(&mut self, block: &Inverted<B>, x: Map) -> Result<Map, GraphError> {
+        let y = self.all(&block.convolutions, x)?;
+        match block.residual {
+            true => self.graph.add(y, x),
+            false => Ok(y),
         }
-        if block.residual {
-            self.graph.add(y, x)
-        } else {
-            Ok(y)
-        }
+    }
+
+    fn next(&mut self, x: Map) -> Result<Map, GraphError> {
+        let (layer, block) = self.layers.next().expect("a layer for every block");
+        self.graph.convolve(x, block.convolution(&layer))
     }
 }
 

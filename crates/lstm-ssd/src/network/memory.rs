@@ -123,18 +123,18 @@ pub struct MemoryState<B: Backend> {
 pub struct Memory<B: Backend> {
     /// What remembers.
     pub cell: BottleneckLstm<B>,
-    correction: Conv2d<B>,
-    gate_input: Conv2d<B>,
-    gate_hidden: Conv2d<B>,
-    gate_change: Conv2d<B>,
+    pub(super) correction: Conv2d<B>,
+    pub(super) gate_input: Conv2d<B>,
+    pub(super) gate_hidden: Conv2d<B>,
+    pub(super) gate_change: Conv2d<B>,
     /// `[channels + hidden, channels]`
-    gate_means: Param<Tensor<B, 2>>,
+    pub(super) gate_means: Param<Tensor<B, 2>>,
     /// `[channels, channels]`
-    gate_mean_change: Param<Tensor<B, 2>>,
+    pub(super) gate_mean_change: Param<Tensor<B, 2>>,
     /// `[channels]`
-    amount: Param<Tensor<B, 1>>,
+    pub(super) amount: Param<Tensor<B, 1>>,
     /// `[channels]`; not trained.
-    scale: Param<Tensor<B, 1>>,
+    pub(super) scale: Param<Tensor<B, 1>>,
 }
 
 impl<B: Backend> Memory<B> {
@@ -172,6 +172,21 @@ impl<B: Backend> Memory<B> {
         self
     }
 
+    /// Checks the shape of a map, `[batch, channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// If it has other channels.
+    pub(crate) fn check_map(&self, map: [usize; 4]) -> Result<(), NetworkError> {
+        let [batch, _, height, width] = map;
+        let [channels] = self.amount.dims();
+        Ok(image_exactly(
+            "the map",
+            [batch, channels, height, width],
+            map,
+        )?)
+    }
+
     /// The next frame's map, `[batch, channels, height, width]`: the map to go on with, and what is remembered. No
     /// state starts new videos.
     ///
@@ -202,9 +217,8 @@ impl<B: Backend> Memory<B> {
         state: Option<MemoryState<B>>,
     ) -> Result<(Tensor<B, 5>, MemoryState<B>), NetworkError> {
         let dims @ [batch, time, channels, height, width] = xs.dims();
-        let [expected] = self.amount.dims();
         let flat = [batch * time, channels, height, width];
-        image_exactly("the map", [flat[0], expected, height, width], flat)?;
+        self.check_map(flat)?;
         let frame = [batch, channels, height, width];
         let (cell, map) = match state {
             Some(state) => {

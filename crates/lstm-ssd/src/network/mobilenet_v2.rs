@@ -80,6 +80,16 @@ impl MobileNetV2SsdConfig {
         layers
     }
 
+    /// Channels, height and width of the map behind which a [`Memory`](super::Memory) stands: that of
+    /// [`try_trunk`](MobileNetV2Ssd::try_trunk).
+    pub fn trunk(&self) -> [usize; 3] {
+        let (layers, _) = self.backbone();
+        let reader = format!("backbone.block{FIRST_MAP}.expand");
+        let reader = layers.iter().find(|layer| layer.name == reader);
+        let Layer { channels, map, .. } = reader.expect("the block that feeds the first heads");
+        [channels[0], map[0], map[1]]
+    }
+
     /// The prior boxes.
     pub fn priors(&self) -> PriorsConfig {
         let (_, maps) = self.backbone();

@@ -10,6 +10,8 @@ mod layer;
 mod lstm_ssd;
 mod memory;
 mod memory_file;
+#[cfg(feature = "cpu")]
+mod memory_runner;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod pointwise;
@@ -27,6 +29,8 @@ pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
 pub(crate) use memory::GATE_GAIN;
 pub use memory::{Memory, MemoryConfig, MemoryState};
 pub use memory_file::{MemoryCard, MemoryFileError};
+#[cfg(feature = "cpu")]
+pub(crate) use memory_runner::Moment;
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
 #[cfg(feature = "train")]

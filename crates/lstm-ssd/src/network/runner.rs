@@ -1,4 +1,4 @@
-//! The published detector through the CPU runner's kernels.
+//! The published detector through the CPU runner's kernels, with a memory or without.
 
 use bottleneck_lstm_ndarray::CpuRunner;
 use bottleneck_lstm_ndarray::network::{GraphError, Network, StepTime};
@@ -6,7 +6,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use thiserror::Error;
 
-use super::{MobileNetV2Ssd, NetworkError, Predictions};
+use super::memory_runner::{MemoryRunner, Moment};
+use super::{Memory, MobileNetV2Ssd, NetworkError, Predictions};
 use bottleneck_lstm::checks::image_exactly;
 
 /// Runs a [`MobileNetV2Ssd`] on the CPU with fused kernels, frame by frame. The layers are planned and their
@@ -30,9 +31,18 @@ use bottleneck_lstm::checks::image_exactly;
 /// ```
 #[derive(Debug)]
 pub struct SsdRunner {
+    memory: Option<Box<Before>>,
+    /// All of it, or what comes behind the memory.
     network: Network,
     input: [usize; 2],
     classes: usize,
+}
+
+/// A memory, and the part of the network before it.
+#[derive(Debug)]
+struct Before {
+    trunk: Network,
+    memory: MemoryRunner,
 }
 
 /// What a detector says of each prior of a frame.
@@ -67,10 +77,54 @@ impl SsdRunner {
         runner: &CpuRunner,
     ) -> Result<Self, RunnerError> {
         Ok(Self {
+            memory: None,
             network: runner.network(&network.graph()?),
             input: network.input(),
             classes: network.heads().num_classes(),
         })
+    }
+
+    /// As [`new`](Self::new), with a memory behind the network's
+    /// [`try_trunk`](MobileNetV2Ssd::try_trunk). Frames are then those of a video, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If a module of network or memory was given weights of another shape, or the memory stands behind a map of
+    /// other channels.
+    pub fn with_memory<B: Backend>(
+        network: &MobileNetV2Ssd<B>,
+        memory: &Memory<B>,
+        runner: &CpuRunner,
+    ) -> Result<Self, RunnerError> {
+        let memory = MemoryRunner::new(memory, network.config().trunk(), runner)?;
+        let trunk = runner.network(&network.trunk_graph()?);
+        Ok(Self {
+            memory: Some(Box::new(Before { trunk, memory })),
+            network: runner.network(&network.tail_graph()?),
+            input: network.input(),
+            classes: network.heads().num_classes(),
+        })
+    }
+
+    /// Has the memory, if there is one, forget all: the next frame is the first one of a video.
+    pub fn reset(&mut self) {
+        if let Some(before) = &mut self.memory {
+            before.memory.reset();
+        }
+    }
+
+    /// What the memory remembers now, if there is one.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        self.memory.as_ref().map(|before| before.memory.moment())
+    }
+
+    /// Has the memory go on from a moment. False, and nothing changes, if it is one of another memory.
+    pub(crate) fn go_on_from(&mut self, moment: Option<&Moment>) -> bool {
+        match (&mut self.memory, moment) {
+            (None, None) => true,
+            (Some(before), Some(moment)) => before.memory.go_on_from(moment),
+            _ => false,
+        }
     }
 
     /// `[height, width]` of the frames that it takes.
@@ -84,7 +138,14 @@ impl SsdRunner {
     ///
     /// If the frame has another number of values.
     pub fn run(&mut self, frame: &[f32]) -> Result<Numbers<'_>, RunnerError> {
-        self.network.run(frame)?;
+        match &mut self.memory {
+            None => self.network.run(frame)?,
+            Some(before) => {
+                before.trunk.run(frame)?;
+                let map = before.memory.step(before.trunk.output(0));
+                self.network.run(map)?;
+            }
+        }
         Ok(Numbers {
             boxes: self.network.output(0),
             logits: self.network.output(1),
@@ -97,7 +158,13 @@ impl SsdRunner {
     ///
     /// As [`run`](Self::run).
     pub fn profile(&mut self, frame: &[f32]) -> Result<Vec<StepTime>, RunnerError> {
-        Ok(self.network.profile(frame)?)
+        let Some(before) = &mut self.memory else {
+            return Ok(self.network.profile(frame)?);
+        };
+        let mut times = before.trunk.profile(frame)?;
+        let map = before.memory.profile(before.trunk.output(0), &mut times);
+        times.extend(self.network.profile(map)?);
+        Ok(times)
     }
 
     /// Runs `frames`, `[batch, 3, height, width]`, one after the other, as [`MobileNetV2Ssd::try_forward`].

@@ -100,6 +100,10 @@ impl Source for Ffmpeg {
             Err(fault) => Err(self.finish()?.unwrap_or(fault)),
         }
     }
+
+    fn rate(&self) -> Option<f64> {
+        self.frames.as_ref()?.rate()
+    }
 }
 
 impl Drop for Ffmpeg {

@@ -65,6 +65,10 @@ impl Source for Folder {
             read => read.map(Some),
         }
     }
+
+    fn rate(&self) -> Option<f64> {
+        None
+    }
 }
 
 fn read(path: &Path) -> Result<Picture, VideoFault> {

@@ -13,6 +13,8 @@ use crate::Picture;
 
 pub(super) struct Gif {
     frames: Frames<'static>,
+    /// Milliseconds that the first picture stays, as a fraction.
+    delay: Option<(u32, u32)>,
 }
 
 impl Gif {
@@ -22,6 +24,7 @@ impl Gif {
         decoder.set_limits(limits()).map_err(decode)?;
         Ok(Self {
             frames: decoder.into_frames(),
+            delay: None,
         })
     }
 }
@@ -32,6 +35,7 @@ impl Source for Gif {
             return Ok(None);
         };
         let frame = frame.map_err(|error| VideoFault::Decode(error.to_string()))?;
+        self.delay.get_or_insert(frame.delay().numer_denom_ms());
         let buffer = frame.into_buffer();
         let (width, height) = buffer.dimensions();
         // What is transparent is black.
@@ -40,5 +44,10 @@ impl Source for Gif {
             [r, g, b].map(|value| (u16::from(value) * u16::from(alpha) / 255) as u8)
         });
         super::picture(width, height, pixels.collect()).map(Some)
+    }
+
+    fn rate(&self) -> Option<f64> {
+        let (numerator, denominator) = self.delay?;
+        Some(1000.0 * f64::from(denominator) / f64::from(numerator))
     }
 }

@@ -35,6 +35,9 @@ const MAX_SIDE: usize = 1 << 14;
 trait Source {
     /// The next picture, none at the end.
     fn next(&mut self) -> Result<Option<Picture>, VideoFault>;
+
+    /// Pictures a second on average, if that is written down.
+    fn rate(&self) -> Option<f64>;
 }
 
 /// A video, as an iterator of its pictures. All have the size of the first one.
@@ -88,6 +91,13 @@ impl Video {
     /// Pictures given so far.
     pub fn frames(&self) -> usize {
         self.frames
+    }
+
+    /// Pictures a second, on average. None if the file does not say, as a folder of pictures; a GIF says it with its
+    /// first picture.
+    pub fn rate(&self) -> Option<f64> {
+        let legal = |rate: &f64| rate.is_finite() && *rate > 0.0;
+        self.source.rate().filter(legal)
     }
 
     fn step(&mut self) -> Result<Option<Picture>, VideoFault> {

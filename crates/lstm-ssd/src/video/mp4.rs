@@ -33,6 +33,7 @@ pub(super) enum Opened {
 pub(super) struct Mp4 {
     file: File,
     length: u64,
+    rate: Option<f64>,
     samples: Samples,
     config: Config,
     decoder: Decoder,
@@ -73,6 +74,7 @@ impl Mp4 {
         Ok(Opened::Video(Box::new(Self {
             file,
             length,
+            rate: rate(track),
             samples,
             config,
             decoder,
@@ -161,6 +163,10 @@ impl Source for Mp4 {
             }
         }
     }
+
+    fn rate(&self) -> Option<f64> {
+        self.rate
+    }
 }
 
 /// The boxes `ftyp` and `moov`, without what lies between and after them.
@@ -218,6 +224,15 @@ fn codec(track: &Track) -> Result<&[u8], String> {
         }
     }
     Err("a codec other than H.264 in mp4".into())
+}
+
+/// Frames a second, by how long each stays.
+fn rate(track: &Track) -> Option<f64> {
+    let times = &track.stts.as_ref()?.samples;
+    let sum = |of: fn(&mp4parse::Sample) -> f64| times.iter().map(of).sum::<f64>();
+    let frames = sum(|run| run.sample_count.into());
+    let ticks = sum(|run| f64::from(run.sample_count) * f64::from(run.sample_delta));
+    Some(frames * track.timescale?.0 as f64 / ticks)
 }
 
 fn samples(track: &Track) -> Result<Samples, VideoFault> {

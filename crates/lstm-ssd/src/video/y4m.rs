@@ -97,6 +97,11 @@ impl<R: Read> Source for Y4m<R> {
         };
         planes.to_picture().map(Some)
     }
+
+    fn rate(&self) -> Option<f64> {
+        let rate = self.decoder.get_framerate();
+        Some(rate.num as f64 / rate.den as f64)
+    }
 }
 
 /// The first line, with its end.

@@ -147,3 +147,21 @@ fn nothing_is_too_small_or_too_severe() {
         }
     }
 }
+
+#[test]
+fn a_damager_begins_anywhere() {
+    let video = textures(1..=6);
+    for damage in all() {
+        // Of pictures that stay, the first one seen may be another.
+        if damage.kind() == Kind::Freeze {
+            continue;
+        }
+        let expected = damaged(damage, 3, &video);
+        let mut late = Damager::at(damage, 3, 4);
+        let found = [late.damage(video[4].clone()), late.damage(video[5].clone())];
+        assert!(found == expected[4..], "{damage}");
+    }
+    let mut late = Damager::at(Damage::new(Kind::Freeze, 1.0).unwrap(), 3, 4);
+    let found = [late.damage(video[4].clone()), late.damage(video[5].clone())];
+    assert!(found == [video[4].clone(), video[4].clone()]);
+}

@@ -3,10 +3,14 @@
 
 mod average_precision;
 mod damage;
+#[cfg(feature = "cpu")]
+mod detector;
 mod losses;
 mod lstm_ssd;
 mod memory;
 mod memory_file;
+#[cfg(feature = "cpu")]
+mod memory_runner;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod picture;

@@ -11,7 +11,7 @@ use lstm_ssd::network::{MobileNetV2Ssd, MobileNetV2SsdConfig, Normalization, Ssd
 use super::mobilenet_v2::{config, detections, largest, tensor, tensors};
 
 /// Fresh weights; running statistics and biases are as if it had been trained.
-fn network<B: Backend>(normalization: Normalization, input: [usize; 2]) -> MobileNetV2Ssd<B> {
+pub fn network<B: Backend>(normalization: Normalization, input: [usize; 2]) -> MobileNetV2Ssd<B> {
     struct Trained;
     impl<B: Backend> ModuleMapper<B> for Trained {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
@@ -30,7 +30,7 @@ fn network<B: Backend>(normalization: Normalization, input: [usize; 2]) -> Mobil
         .map(&mut Trained)
 }
 
-fn frames<B: Backend>(batch: usize, [height, width]: [usize; 2]) -> Tensor<B, 4> {
+pub fn frames<B: Backend>(batch: usize, [height, width]: [usize; 2]) -> Tensor<B, 4> {
     let uniform = Distribution::Uniform(-1.0, 1.0);
     Tensor::random([batch, 3, height, width], uniform, &Default::default())
 }

@@ -38,6 +38,13 @@ fn read(path: &std::path::Path) -> (Vec<Picture>, Option<VideoError>) {
     (pictures, None)
 }
 
+/// Pictures a second, as the first picture is there.
+fn rate(path: &std::path::Path) -> Option<f64> {
+    let mut video = Video::open_with(path, "no-such-ffmpeg").unwrap();
+    video.next().unwrap().unwrap();
+    video.rate()
+}
+
 /// An error and what caused it, as the command prints it.
 fn message(error: VideoError) -> String {
     format!("{:#}", anyhow::Error::from(error))

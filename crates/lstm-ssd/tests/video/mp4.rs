@@ -7,7 +7,7 @@ use lstm_ssd::video::VideoFault;
 use tempfile::TempDir;
 
 use super::container::{Contents, Encoded, encode, kind};
-use super::{difference, gradient, message, read};
+use super::{difference, gradient, message, rate, read};
 
 const SIZE: [usize; 2] = [64, 48];
 
@@ -75,6 +75,12 @@ fn every_frame_comes_out_in_order() {
         let difference = difference(picture, &expected);
         assert!(difference < 4.0, "{difference}");
     }
+}
+
+#[test]
+fn frames_come_as_fast_as_the_table_of_contents_says() {
+    let (_folder, path) = write(&whole(&encoded(3)));
+    assert_eq!(rate(&path), Some(25.0));
 }
 
 #[test]

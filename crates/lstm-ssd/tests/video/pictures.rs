@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::Path;
 
 use image::codecs::gif::GifEncoder;
-use image::{Frame, RgbImage, RgbaImage};
+use image::{Delay, Frame, RgbImage, RgbaImage};
 
-use super::{message, read};
+use super::{message, rate, read};
 
 fn picture(width: u32, height: u32, grey: u8) -> RgbImage {
     RgbImage::from_pixel(width, height, image::Rgb([grey; 3]))
@@ -17,7 +17,9 @@ fn gif(path: &Path, frames: u8) {
     for frame in 0..frames {
         let colour = image::Rgba([10 * frame, 20, 30, 255]);
         let picture = RgbaImage::from_pixel(20, 10, colour);
-        encoder.encode_frame(Frame::new(picture)).unwrap();
+        let delay = Delay::from_numer_denom_ms(40, 1);
+        let frame = Frame::from_parts(picture, 0, 0, delay);
+        encoder.encode_frame(frame).unwrap();
     }
 }
 
@@ -31,6 +33,7 @@ fn every_frame_of_a_gif_comes_out() {
     let reds: Vec<u8> = pictures.iter().map(|picture| picture.pixels()[0]).collect();
     assert_eq!(reds, [0, 10, 20, 30, 40]);
     assert_eq!([pictures[0].width(), pictures[0].height()], [20, 10]);
+    assert_eq!(rate(&path), Some(25.0));
 }
 
 #[test]
@@ -56,6 +59,7 @@ fn a_folders_pictures_come_in_the_order_of_their_names() {
     assert!(error.is_none(), "{error:?}");
     let greys: Vec<u8> = pictures.iter().map(|picture| picture.pixels()[0]).collect();
     assert_eq!(greys, [20, 30, 90]);
+    assert_eq!(rate(path), None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! YUV4MPEG2.
 
-use super::{message, read};
+use super::{message, rate, read};
 
 fn video(header: &str, frames: &[&[u8]]) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -33,6 +33,19 @@ fn every_layout_of_eight_bits_is_read() {
         assert_eq!(pictures.len(), 2, "{header}");
         let expected = [255, 255, 255, 0, 0, 0, 0, 0, 0, 255, 255, 255];
         assert_eq!(pictures[1].pixels(), expected, "{header}");
+    }
+}
+
+#[test]
+fn frames_come_as_fast_as_the_header_says() {
+    for (header, expected) in [
+        ("F30000:1001", Some(30000.0 / 1001.0)),
+        ("F0:0", None),
+        ("F0:1", None),
+        ("F25:0", None),
+    ] {
+        let (_folder, path) = video(&format!("W2 H2 Cmono {header}"), &[&[16; 4]]);
+        assert_eq!(rate(&path), expected, "{header}");
     }
 }
 

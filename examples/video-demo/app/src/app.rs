@@ -1,9 +1,10 @@
 //! The state machine.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 
 use crate::action::Action;
-use crate::description::{Compute, Description, Gpu, Knob};
+use crate::description::{Compute, Description, Gpu, SourceCard};
 use crate::message::{Deed, Event, Problem, Request, Step};
 use crate::pace::Pace;
 use crate::score::{History, Mark};
@@ -54,7 +55,7 @@ pub struct App {
     /// Whether another device or other weights were asked for, which may take a while.
     switching: bool,
     /// Knobs as they were before all damage was switched off.
-    before_clean: Option<BTreeMap<String, f32>>,
+    pub(crate) before_clean: Option<BTreeMap<String, f32>>,
 }
 
 /// A short word on what was done.
@@ -97,10 +98,10 @@ impl App {
     pub fn receive(&mut self, event: Event) {
         match event {
             Event::Ready(description) => self.ready(description),
+            Event::Opened(description) => self.opened(description),
             Event::Shown(shown) => {
                 self.waiting = false;
-                let tallies: Vec<_> = shown.views.iter().map(|view| view.tally).collect();
-                self.history.add(shown.damage.is_some(), &tallies);
+                self.history.add(shown.damage.is_some(), &shown.views);
                 self.follow_times(&shown);
                 self.shown = Some(*shown);
             }
@@ -112,6 +113,8 @@ impl App {
             Event::Problem(problem) => {
                 self.waiting = false;
                 self.switching = false;
+                // What was to be done is not.
+                self.note = None;
                 self.problem = Some(problem);
             }
         }
@@ -132,6 +135,10 @@ impl App {
         if self.description.is_none() {
             self.pace = Pace::new(self.settings.rate.unwrap_or(description.source.rate));
         }
+        let looked = &mut self.settings.look.quantity;
+        if looked.is_some_and(|quantity| !description.quantities.contains(&quantity)) {
+            *looked = description.quantities.first().copied();
+        }
         if let Some(channels) = description.channels() {
             let channel = self.settings.look.channel;
             self.settings.look.channel = channel.filter(|channel| *channel < channels);
@@ -141,6 +148,24 @@ impl App {
         self.waiting = false;
         self.switching = false;
         self.description = Some(description);
+    }
+
+    /// Another video: nothing is left of the one before but what the viewer has set for all of them.
+    fn opened(&mut self, description: Description) {
+        // At the start, there is none before.
+        if self.description.take().is_some() {
+            self.note(format!("now {}", description.source.name));
+            self.settings.rate = None;
+        }
+        self.shown = None;
+        self.problem = None;
+        self.history = History::default();
+        self.before_clean = None;
+        self.saved = false;
+        self.dropped = 0;
+        self.backlog = 0;
+        self.lose = 0;
+        self.ready(description);
     }
 
     fn follow_times(&mut self, shown: &Shown) {
@@ -160,11 +185,15 @@ impl App {
     fn did(&mut self, deed: Deed) {
         let (note, mark) = match deed {
             Deed::Restarted => {
+                // Nor does what was wrong further on matter any more.
+                self.problem = self.problem.take().filter(|problem| !problem.stuck);
                 self.history = History::default();
                 self.dropped = 0;
                 ("restarted: video and memory at their start", None)
             }
             Deed::NextVideo => ("another video, memory at its start", Some(Mark::Video)),
+            // Which happens by itself, time and again.
+            Deed::Looped => return self.history.mark(Mark::Looped),
             Deed::MemoryReset => ("memory reset", Some(Mark::Reset)),
             Deed::MemorySaved => {
                 self.saved = true;
@@ -227,18 +256,32 @@ impl App {
             advance,
             lost,
             knobs: self.knob_values(),
+            seed: self.seed(),
             look: self.looked,
         };
         self.requests.push_back(Request::Step(step));
     }
 
-    /// What to show of the memory: nothing if no network has one.
+    /// What to show as a heat map: nothing if there is nothing of that kind.
     fn look(&self) -> Look {
-        let channels = self.description.as_ref().and_then(Description::channels);
-        match channels {
-            Some(_) => self.settings.look,
-            None => Look::default(),
+        let look = self.settings.look;
+        match look.quantity {
+            Some(quantity) if self.quantities().contains(&quantity) => look,
+            _ => Look::default(),
         }
+    }
+
+    /// What can be shown as a heat map.
+    pub(crate) fn quantities(&self) -> &[Quantity] {
+        self.description
+            .as_ref()
+            .map_or(&[], |description| &description.quantities)
+    }
+
+    /// Whether the video can be damaged from other seeds, has others to go on with, or has a known truth.
+    pub(crate) fn source_has(&self, what: fn(&SourceCard) -> bool) -> bool {
+        let description = self.description.as_ref();
+        description.is_some_and(|description| what(&description.source))
     }
 
     /// What it asks for, oldest first. Each request is handed out once.
@@ -316,7 +359,10 @@ impl App {
                 }
             }
             Action::Restart => self.ask(Request::Restart),
-            Action::NextVideo => self.ask(Request::NextVideo),
+            Action::NextVideo if self.source_has(|source| source.others) => {
+                self.ask(Request::NextVideo);
+            }
+            Action::NextVideo => self.note("there is no other: drop one on the window"),
             Action::DropFrames => self.lose = LOST,
             Action::Faster(faster) => {
                 let factor = if faster { 1.25 } else { 0.8 };
@@ -346,6 +392,13 @@ impl App {
         }
     }
 
+    /// Opens a video of the viewer's.
+    pub fn open(&mut self, path: &Path) {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        self.note(format!("opening {}", name.display()));
+        self.take_offer(Request::Open(path.to_owned()));
+    }
+
     /// Takes the offer of the problem on screen.
     pub(crate) fn take_offer(&mut self, request: Request) {
         self.problem = None;
@@ -354,7 +407,10 @@ impl App {
 
     /// Asks for something after which everything is another: the video waits for it.
     fn switch(&mut self, request: Request) {
-        self.switching = matches!(request, Request::Compute(_) | Request::OwnWeights);
+        self.switching = matches!(
+            request,
+            Request::Compute(_) | Request::OwnWeights | Request::Open(_) | Request::OwnVideo
+        );
         self.requests.push_back(request);
     }
 
@@ -390,65 +446,9 @@ impl App {
         self.pace.set_rate(rate);
     }
 
-    fn knobs(&self) -> &[Knob] {
-        self.description
-            .as_ref()
-            .map_or(&[], |description| &description.source.knobs)
-    }
-
-    /// Where a knob stands.
-    pub(crate) fn knob_value(&self, knob: &Knob) -> f32 {
-        let set = self.settings.knobs.get(&knob.name).copied();
-        set.filter(|value| value.is_finite())
-            .unwrap_or(knob.default)
-            .clamp(0.0, knob.max)
-    }
-
-    fn knob_values(&self) -> Vec<f32> {
-        let knobs = self.knobs().iter();
-        knobs.map(|knob| self.knob_value(knob)).collect()
-    }
-
-    pub(crate) fn set_knob(&mut self, name: &str, value: f32) {
-        self.before_clean = None;
-        self.settings.knobs.insert(name.to_owned(), value);
-    }
-
-    fn turn(&mut self, index: usize, up: bool) {
-        let Some(knob) = self.knobs().get(index).cloned() else {
-            return;
-        };
-        let step = if up { knob.step } else { -knob.step };
-        let value = (self.knob_value(&knob) + step).clamp(0.0, knob.max);
-        self.set_knob(&knob.name, value);
-    }
-
-    /// Whether all damage is switched off.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.knobs().iter().all(|knob| self.knob_value(knob) == 0.0)
-    }
-
-    fn clean(&mut self) {
-        if let Some(before) = self.before_clean.take() {
-            self.settings.knobs = before;
-            return;
-        }
-        let knobs = self.knobs().iter();
-        let zeros: Vec<_> = knobs.map(|knob| (knob.name.clone(), 0.0)).collect();
-        self.before_clean = Some(self.settings.knobs.clone());
-        self.settings.knobs.extend(zeros);
-    }
-
-    /// Forgets every knob that was moved.
-    pub(crate) fn reset_knobs(&mut self) {
-        self.before_clean = None;
-        self.settings.knobs.clear();
-    }
-
     fn next_quantity(&mut self, forward: bool) {
-        let all: Vec<Option<Quantity>> = std::iter::once(None)
-            .chain(Quantity::ALL.map(Some))
-            .collect();
+        let there = self.quantities().iter().copied();
+        let all: Vec<Option<Quantity>> = std::iter::once(None).chain(there.map(Some)).collect();
         let look = &mut self.settings.look;
         let at = all.iter().position(|quantity| *quantity == look.quantity);
         let step = if forward { 1 } else { all.len() - 1 };

@@ -1,5 +1,7 @@
 //! What there is to see, as a front door describes it.
 
+use crate::seen::Quantity;
+
 /// What a value of a [`Knob`] stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -12,7 +14,9 @@ pub enum Unit {
 /// One way to damage the video.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Knob {
-    /// Its name, also that of its setting.
+    /// The name of its setting, which no knob of another source has.
+    pub key: String,
+    /// Its name, to show.
     pub name: String,
     /// What it does, in a sentence.
     pub hint: String,
@@ -35,6 +39,12 @@ pub struct SourceCard {
     pub rate: f64,
     /// The ways to damage it.
     pub knobs: Vec<Knob>,
+    /// Whether the viewer chooses what the random numbers of damages come of.
+    pub seeded: bool,
+    /// Whether it has other videos to go on with.
+    pub others: bool,
+    /// Whether anybody knows what is there to be found.
+    pub truth: bool,
 }
 
 /// A network.
@@ -75,6 +85,8 @@ pub struct Description {
     pub source: SourceCard,
     /// The networks, side by side.
     pub networks: Vec<NetworkCard>,
+    /// What can be shown of them as a heat map.
+    pub quantities: Vec<Quantity>,
     /// What computes now.
     pub compute: Compute,
     /// The processor's name and how it runs, to show.
@@ -84,7 +96,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// Channels of the memory that is shown, if a network has one.
+    /// Channels of the memory that is shown, if a network has one with channels to choose from.
     pub fn channels(&self) -> Option<usize> {
         self.networks.iter().find_map(|network| network.channels)
     }

@@ -13,6 +13,7 @@
 mod action;
 mod app;
 mod description;
+mod knobs;
 mod message;
 mod pace;
 mod picture;

@@ -1,5 +1,7 @@
 //! What the app asks for, and what it is told.
 
+use std::path::PathBuf;
+
 use crate::description::{Compute, Description};
 use crate::seen::{Heat, Look, Shown};
 
@@ -9,7 +11,7 @@ pub enum Request {
     /// Run the networks on a frame. Answered by [`Event::Shown`] or [`Event::Problem`]; the app asks for no other
     /// frame before it is.
     Step(Step),
-    /// Look at the memory as it was at the last frame, and show another part of it. Answered by [`Event::Looked`].
+    /// Look at the networks as they were at the last frame, and show another heat map. Answered by [`Event::Looked`].
     Look(Look),
     /// Go back to the start of the video, with memories as at a start.
     Restart,
@@ -25,6 +27,11 @@ pub enum Request {
     Compute(Compute),
     /// Use the weights that the program came with.
     OwnWeights,
+    /// Show the viewer's video at this place. Answered by [`Event::Opened`] or [`Event::Problem`], after which all is
+    /// as before.
+    Open(PathBuf),
+    /// Show the video that the program came with, as [`Open`](Self::Open) does.
+    OwnVideo,
 }
 
 /// The frame that is asked for.
@@ -36,18 +43,22 @@ pub struct Step {
     pub lost: bool,
     /// A value for each knob of the source.
     pub knobs: Vec<f32>,
-    /// What of the memory to show.
+    /// What the random numbers of damages come of, where the source lets the viewer choose.
+    pub seed: u64,
+    /// What to show as a heat map.
     pub look: Look,
 }
 
 /// What the front door tells.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// There is something to see, or it is another thing now.
+    /// There is something to see, or it is seen otherwise now.
     Ready(Description),
+    /// There is another video to see, from its start.
+    Opened(Description),
     /// The frame that was asked for.
     Shown(Box<Shown>),
-    /// Another part of each network's memory at the frame on screen.
+    /// Another heat map of each network at the frame on screen.
     Looked(Vec<Option<Heat>>),
     /// Something that was asked for is done.
     Did(Deed),
@@ -62,6 +73,8 @@ pub enum Deed {
     Restarted,
     /// Another video is.
     NextVideo,
+    /// The video was over, and is at its start again, with memories as at a start.
+    Looped,
     /// The memories are reset.
     MemoryReset,
     /// They are saved.

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::{AddAssign, SubAssign};
 
+use crate::seen::View;
+
 /// What was found in a frame and what was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -64,6 +66,8 @@ pub struct Point {
     pub damaged: bool,
     /// The running F1 of each network on clean frames and on damaged ones.
     pub f1: Vec<[Option<f32>; 2]>,
+    /// The score of each network's surest find, 0 where it found nothing.
+    pub surest: Vec<f32>,
     /// What happened right before it.
     pub mark: Option<Mark>,
 }
@@ -77,6 +81,8 @@ pub enum Mark {
     Restored,
     /// Another video began.
     Video,
+    /// The video began again.
+    Looped,
 }
 
 impl Mark {
@@ -86,6 +92,7 @@ impl Mark {
             Self::Reset => "reset",
             Self::Restored => "restored",
             Self::Video => "next video",
+            Self::Looped => "again",
         }
     }
 }
@@ -105,17 +112,22 @@ impl History {
     /// Frames that are kept.
     pub const LENGTH: usize = 300;
 
-    /// Adds a frame with the tally of each network; no tallies mean that it does not count.
-    pub fn add(&mut self, damaged: bool, tallies: &[Option<Tally>]) {
-        self.running.resize_with(tallies.len(), Default::default);
-        for (running, tally) in self.running.iter_mut().zip(tallies) {
-            if let Some(tally) = tally {
-                running[usize::from(damaged)].add(*tally);
+    /// Adds a frame as each network sees it; without tallies, its F1 does not count.
+    pub fn add(&mut self, damaged: bool, views: &[View]) {
+        self.running.resize_with(views.len(), Default::default);
+        for (running, view) in self.running.iter_mut().zip(views) {
+            if let Some(tally) = view.tally {
+                running[usize::from(damaged)].add(tally);
             }
         }
+        let surest = |view: &View| {
+            let scores = view.found.iter().filter_map(|found| found.score);
+            scores.fold(0.0, f32::max)
+        };
         self.points.push_back(Point {
             damaged,
             f1: self.f1(),
+            surest: views.iter().map(surest).collect(),
             mark: self.mark.take(),
         });
         if self.points.len() > Self::LENGTH {
@@ -144,24 +156,36 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seen::{Found, Place, Verdict};
 
-    const HALF: Option<Tally> = Some(Tally {
-        matched: 1,
-        found: 2,
-        objects: 2,
-    });
-    const NONE: Option<Tally> = Some(Tally {
-        matched: 0,
-        found: 1,
-        objects: 2,
-    });
+    const HALF: View = view(Some(1), 2);
+    const NONE: View = view(Some(0), 1);
+
+    /// With so many finds, of which so many belong to one of two objects.
+    const fn view(matched: Option<u32>, found: u32) -> View {
+        let tally = match matched {
+            None => None,
+            Some(matched) => Some(Tally {
+                matched,
+                found,
+                objects: 2,
+            }),
+        };
+        View {
+            found: Vec::new(),
+            tally,
+            heat: None,
+            times: None,
+            age: None,
+        }
+    }
 
     #[test]
     fn clean_and_damaged_frames_and_networks_are_told_apart() {
         let mut history = History::default();
         history.add(false, &[HALF, NONE]);
         history.add(true, &[NONE, HALF]);
-        history.add(true, &[None, None]);
+        history.add(true, &[view(None, 0), view(None, 0)]);
         assert_eq!(
             history.f1(),
             [[Some(0.5), Some(0.0)], [Some(0.0), Some(0.5)]]
@@ -177,6 +201,30 @@ mod tests {
         assert_eq!(history.f1(), [[Some(0.5), None]]);
         (0..History::LENGTH).for_each(|_| history.add(true, &[HALF]));
         assert_eq!(history.points().len(), History::LENGTH);
+    }
+
+    #[test]
+    fn the_surest_find_is_kept_for_each_network() {
+        let found = |score| Found {
+            label: "cat".into(),
+            score,
+            place: Place {
+                x: 0.0,
+                y: 0.0,
+                width: 1.0,
+                height: 1.0,
+            },
+            verdict: Verdict::Unknown,
+        };
+        let seen = View {
+            found: vec![found(Some(0.25)), found(Some(0.75)), found(None)],
+            ..View::default()
+        };
+        let mut history = History::default();
+        history.add(true, &[View::default(), seen]);
+        let points: Vec<_> = history.points().collect();
+        assert_eq!(points[0].surest, [0.0, 0.75]);
+        assert_eq!(points[0].f1, [[None, None], [None, None]]);
     }
 
     #[test]

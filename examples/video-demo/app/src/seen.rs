@@ -44,7 +44,7 @@ pub struct Found {
     pub verdict: Verdict,
 }
 
-/// What of a memory is shown as a heat map.
+/// What is shown as a heat map: a part of a memory, or what a network makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quantity {
@@ -60,11 +60,24 @@ pub enum Quantity {
     Candidate,
     /// The output gate.
     Output,
+    /// How sure a network is that what is looked for is there.
+    Score,
 }
 
 impl Quantity {
-    /// All of them, in the order in which the key goes through them.
-    pub const ALL: [Self; 6] = [
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Hidden,
+        Self::Cell,
+        Self::Input,
+        Self::Forget,
+        Self::Candidate,
+        Self::Output,
+        Self::Score,
+    ];
+
+    /// The parts of a memory, in the order in which the key goes through them.
+    pub const MEMORY: [Self; 6] = [
         Self::Hidden,
         Self::Cell,
         Self::Input,
@@ -82,6 +95,7 @@ impl Quantity {
             Self::Forget => "forget gate",
             Self::Candidate => "candidate",
             Self::Output => "output gate",
+            Self::Score => "score",
         }
     }
 }
@@ -89,20 +103,20 @@ impl Quantity {
 /// What to look at, beside what the networks find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Look {
-    /// What of the memory, if anything.
+    /// What of the networks, if anything.
     pub quantity: Option<Quantity>,
     /// One channel of it, or the norm over all.
     pub channel: Option<usize>,
 }
 
-/// A map of the memory over the frame.
+/// A map over the frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heat {
     /// `[width, height]` in cells.
     pub size: [usize; 2],
     /// A value for each cell, row by row.
     pub values: Vec<f32>,
-    /// Where the values can be at most, if that is known: 1 for a gate.
+    /// Where the values can be at most, if that is known: 1 for a gate or a score.
     pub limit: Option<f32>,
 }
 
@@ -131,7 +145,7 @@ pub struct View {
     pub found: Vec<Found>,
     /// How well, where the truth is known and the frame counts.
     pub tally: Option<Tally>,
-    /// The part of its memory that was asked for.
+    /// What was asked for as a heat map.
     pub heat: Option<Heat>,
     /// How long it took, where that was measured.
     pub times: Option<Times>,

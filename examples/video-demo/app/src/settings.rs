@@ -31,11 +31,13 @@ impl Appearance {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Values of knobs, by name, as far as they were moved.
+    /// Values of knobs, by key, as far as they were moved.
     pub knobs: BTreeMap<String, f32>,
+    /// What the random numbers of damages come of, if not the first seed.
+    pub seed: Option<u64>,
     /// Frames a second, if not the source's own.
     pub rate: Option<f64>,
-    /// What of the memory is shown.
+    /// What is shown as a heat map.
     pub look: Look,
     /// Whether the truth is drawn, too.
     pub truth: bool,
@@ -54,6 +56,7 @@ mod tests {
     fn settings_survive_a_round_trip_and_older_files() {
         let settings = Settings {
             knobs: BTreeMap::from([("noise".into(), 0.25)]),
+            seed: Some(7),
             rate: Some(20.0),
             look: Look {
                 quantity: Some(Quantity::Forget),

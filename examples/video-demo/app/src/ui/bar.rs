@@ -51,7 +51,7 @@ impl App {
             ),
             (
                 "Next video",
-                "N: other digits, with a fresh memory",
+                "N: another one, with a fresh memory",
                 Action::NextVideo,
             ),
             (
@@ -63,7 +63,12 @@ impl App {
         for (text, hint, action) in buttons {
             let width = if action == Action::Play { 62.0 } else { 0.0 };
             let button = Button::new(text).min_size(egui::vec2(width, 0.0));
-            if ui.add(button).on_hover_text(hint).clicked() {
+            let there = action != Action::NextVideo || self.source_has(|source| source.others);
+            let button = ui
+                .add_enabled(there, button)
+                .on_hover_text(hint)
+                .on_disabled_hover_text("There is no other: drop one on the window");
+            if button.clicked() {
                 self.act(action);
             }
         }

@@ -1,12 +1,27 @@
 //! What the viewer can do to the video and to the memory.
 
-use egui::{Align, Button, Frame, Layout, Margin, Response, RichText, ScrollArea, Slider, Ui};
+use egui::{
+    Align, Button, DragValue, Frame, Layout, Margin, Response, RichText, ScrollArea, Slider, Ui,
+    vec2,
+};
 
 use super::theme::{Palette, bold, medium};
 use crate::action::Action;
 use crate::app::App;
 use crate::description::{Description, Knob, Unit};
 use crate::seen::Quantity;
+
+/// Knobs that have room to stand apart.
+const FEW: usize = 5;
+
+/// How knobs are laid out.
+#[derive(Clone, Copy)]
+enum Knobs {
+    /// Each slider below its name and value.
+    Apart,
+    /// Each slider between them.
+    Dense,
+}
 
 impl App {
     pub(super) fn show_controls(&mut self, ui: &mut Ui, palette: &Palette) {
@@ -31,8 +46,15 @@ impl App {
             Some(description) => description.source.knobs.clone(),
             None => return,
         };
+        let layout = match knobs.len() {
+            ..=FEW => Knobs::Apart,
+            _ => Knobs::Dense,
+        };
         for (index, knob) in knobs.iter().enumerate() {
-            self.show_knob(ui, index, knob, palette);
+            self.show_knob(ui, index, knob, layout, palette);
+        }
+        if self.source_has(|source| source.seeded) {
+            self.show_seed(ui);
         }
         ui.horizontal(|ui| {
             let clean = self.is_clean();
@@ -46,7 +68,29 @@ impl App {
         });
     }
 
-    fn show_knob(&mut self, ui: &mut Ui, index: usize, knob: &Knob, palette: &Palette) {
+    fn show_seed(&mut self, ui: &mut Ui) {
+        let mut seed = self.seed();
+        ui.horizontal(|ui| {
+            ui.set_min_height(ui.spacing().interact_size.y + 6.0);
+            let label = ui.label("Seed");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let value = ui.add(DragValue::new(&mut seed).speed(0.05));
+                let hint = "What the random numbers come of: the same seed, the same damage";
+                if value.labelled_by(label.id).on_hover_text(hint).changed() {
+                    self.settings.seed = Some(seed);
+                }
+            });
+        });
+    }
+
+    fn show_knob(
+        &mut self,
+        ui: &mut Ui,
+        index: usize,
+        knob: &Knob,
+        layout: Knobs,
+        palette: &Palette,
+    ) {
         let mut value = self.knob_value(knob);
         let text = match knob.unit {
             Unit::Share => format!("{:.0} %", value * 100.0),
@@ -58,27 +102,38 @@ impl App {
             index + 1,
             index + 1
         );
-        let label = above_slider(ui, &knob.name, text, palette);
         let slider = Slider::new(&mut value, 0.0..=knob.max)
             .show_value(false)
             .step_by(match knob.unit {
                 Unit::Share => 0.01,
                 Unit::Count => 1.0,
             });
-        let response = ui.add(slider).labelled_by(label.id).on_hover_text(hint);
+        let response = match layout {
+            Knobs::Apart => {
+                let label = above_slider(ui, &knob.name, text, palette);
+                ui.add(slider).labelled_by(label.id)
+            }
+            Knobs::Dense => beside_slider(ui, &knob.name, text, slider, palette),
+        };
+        let response = response.on_hover_text(hint);
         if response.changed() {
-            self.set_knob(&knob.name, value);
+            self.set_knob(&knob.key, value);
         }
     }
 
     fn show_memory(&mut self, ui: &mut Ui, palette: &Palette) {
-        heading(ui, "Memory", "what it holds, over the frame", palette);
+        let quantities = self.quantities().to_vec();
+        let (name, what) = match quantities.as_slice() {
+            [Quantity::Score] => ("Heat map", "how sure, over the frame"),
+            _ => ("Memory", "what it holds, over the frame"),
+        };
+        heading(ui, name, what, palette);
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = egui::vec2(5.0, 5.0);
-            ui.spacing_mut().button_padding = egui::vec2(8.0, 4.0);
+            ui.spacing_mut().item_spacing = vec2(5.0, 5.0);
+            ui.spacing_mut().button_padding = vec2(8.0, 4.0);
             let looked = self.settings.look.quantity;
             let choices = std::iter::once((None, "nothing"))
-                .chain(Quantity::ALL.map(|quantity| (Some(quantity), quantity.name())));
+                .chain(quantities.iter().map(|one| (Some(*one), one.name())));
             for (quantity, name) in choices {
                 let button = ui.add(Button::selectable(looked == quantity, name));
                 if button.on_hover_text("H: the next one").clicked() {
@@ -103,6 +158,9 @@ impl App {
                 if button.on_hover_text(hint).clicked() {
                     self.act(action);
                 }
+            }
+            if !self.source_has(|source| source.truth) {
+                return;
             }
             let mut truth = self.settings.truth;
             if ui
@@ -132,6 +190,33 @@ impl App {
             self.settings.look.channel = at.checked_sub(1);
         }
     }
+}
+
+/// A slider between its name and its value.
+fn beside_slider(
+    ui: &mut Ui,
+    name: &str,
+    value: String,
+    slider: Slider<'_>,
+    palette: &Palette,
+) -> Response {
+    let [name_width, value_width] = [84.0, 44.0];
+    let row = ui.horizontal(|ui| {
+        let height = ui.spacing().interact_size.y;
+        let left = Layout::left_to_right(Align::Center);
+        let label = ui.allocate_ui_with_layout(vec2(name_width, height), left, |ui| {
+            ui.set_min_width(name_width);
+            ui.label(name)
+        });
+        let gaps = 2.0 * ui.spacing().item_spacing.x;
+        ui.spacing_mut().slider_width = ui.available_width() - value_width - gaps;
+        let response = ui.add(slider).labelled_by(label.inner.id);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.label(RichText::new(value).font(medium(13.0)).color(palette.muted));
+        });
+        response
+    });
+    row.inner
 }
 
 /// A slider's name, to the left, and its value, to the right; the slider is as wide as both. Returns the name's label.

@@ -65,9 +65,16 @@ impl App {
             let color = palette.network(index);
             let parts = [times.encode, times.recurrent, times.head];
             let tints = [0.45, 1.0, 0.7].map(|share| palette.surface.lerp_to_gamma(color, share));
+            // A network that is timed as a whole has one part.
+            let there = parts.iter().filter(|seconds| **seconds > 0.0).count();
+            let names = match there {
+                ..=1 => ["all", "", ""],
+                _ => names,
+            };
             let text: Vec<String> = names
                 .iter()
                 .zip(parts)
+                .filter(|(_, seconds)| *seconds > 0.0)
                 .map(|(name, seconds)| format!("{name} {:.2}", seconds * 1e3))
                 .collect();
             show_bar(ui, palette, &text.join(" · "), &parts, &tints, longest);

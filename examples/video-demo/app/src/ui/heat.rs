@@ -1,4 +1,4 @@
-//! The memory as a heat map.
+//! Heat maps over a frame.
 
 use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Ui};
 
@@ -27,7 +27,7 @@ pub(crate) struct HeatTexture {
 }
 
 impl App {
-    /// Brings what is to be seen of each memory to the device that draws, once for each map.
+    /// Brings each network's map to the device that draws, once for each map.
     pub(super) fn upload_heats(&mut self, ui: &Ui, shown: &Shown) {
         self.drawn.heats.resize_with(shown.views.len(), || None);
         for (slot, view) in self.drawn.heats.iter_mut().zip(&shown.views) {

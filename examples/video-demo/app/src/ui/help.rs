@@ -6,11 +6,12 @@ use super::theme::{Palette, bold};
 use crate::action::{Action, Shortcut};
 use crate::app::App;
 
-const TRY: [&str; 4] = [
+const TRY: [&str; 5] = [
     "Press D: eight frames are lost. Which network still knows?",
     "Turn the noise up until both give in, and count how long each holds out.",
     "Press M in the middle of a burst of damage: that is what the memory was worth.",
     "Press H a few times: where does it keep what it knows, and what does it forget?",
+    "Drop a video of your own on the window: a detector looks at it without a memory and with one.",
 ];
 
 /// Keys side by side: below one another they are too many for a laptop's screen.

@@ -1,7 +1,9 @@
 //! How the app is drawn.
 
 mod bar;
+mod canvas;
 mod controls;
+mod drop;
 mod figures;
 mod heat;
 mod help;
@@ -56,6 +58,7 @@ impl App {
         }
         self.dress(&ctx);
         self.hear_keys(&ctx);
+        self.hear_drops(&ctx);
 
         let palette = Palette::of(self.settings.appearance);
         let surface = Frame::new()
@@ -93,6 +96,7 @@ impl App {
                 self.show_problem(ui, &palette);
                 self.show_views(ui, &palette);
             });
+        self.show_drop(&ctx, &palette);
         if self.help {
             self.show_help(&ctx, &palette);
         }

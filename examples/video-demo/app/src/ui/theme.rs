@@ -69,9 +69,13 @@ pub mod frame {
 
     pub const RIGHT: Color32 = DARK.networks[1];
     pub const WRONG: Color32 = DARK.wrong;
-    pub const UNKNOWN: Color32 = DARK.networks[0];
     pub const TRUTH: Color32 = Color32::from_rgb(0xff, 0xd4, 0x5e);
     pub const INK: Color32 = DARK.background;
+
+    /// What network number `index` finds where nobody knows whether it is there.
+    pub fn unknown(index: usize) -> Color32 {
+        DARK.network(index)
+    }
 }
 
 impl Palette {

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use egui::{
-    Align2, Color32, ColorImage, CornerRadius, FontId, Painter, Pos2, Rect, Sense, Stroke,
-    StrokeKind, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2,
+    Align2, Color32, CornerRadius, Pos2, Rect, Sense, Stroke, StrokeKind, TextureHandle,
+    TextureOptions, Ui, WidgetInfo, WidgetType, pos2, vec2,
 };
 
+use super::canvas::{Canvas, image};
 use super::theme::{Palette, bold, frame, medium};
 use crate::app::App;
-use crate::picture::{Channels, Picture};
-use crate::seen::{Found, Place, Shown, Verdict, View};
+use crate::picture::Picture;
+use crate::seen::{Shown, View};
 
 /// Height of what is above a frame, in points.
 const HEADER: f32 = 44.0;
@@ -60,7 +61,8 @@ impl App {
         if old.is_some_and(|old| Arc::ptr_eq(&old.picture, &shown.picture)) {
             return;
         }
-        let image = image(&shown.picture);
+        let largest = ui.ctx().input(|input| input.max_texture_side);
+        let image = image(&shown.picture, largest);
         let options = match shown.picture.size()[0] < 320 {
             true => TextureOptions::NEAREST,
             false => TextureOptions::LINEAR,
@@ -88,7 +90,7 @@ impl App {
         shown: &Shown,
     ) {
         let (header, picture) = rect.split_top_bottom_at_y(rect.top() + HEADER);
-        self.show_header(ui, palette, header, index);
+        self.show_header(ui, palette, header, index, view);
         let painter = ui.painter().with_clip_rect(picture);
         let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
         if let Some(frame) = &self.drawn.frame {
@@ -97,19 +99,17 @@ impl App {
         if let Some(Some(heat)) = self.drawn.heats.get(index) {
             painter.image(heat.texture.id(), picture, whole, Color32::WHITE);
         }
-        let canvas = Canvas {
-            painter: &painter,
-            rect: picture,
-            unit: (picture.width() / 460.0).clamp(0.7, 2.2),
-        };
+        let mut canvas = Canvas::new(&painter, picture);
         if self.settings.truth {
             shown
                 .truth
                 .iter()
                 .for_each(|truth| canvas.draw_truth(truth));
         }
-        view.found.iter().for_each(|found| canvas.draw_found(found));
-        Self::show_chips(&canvas, palette, view, shown);
+        let unknown = frame::unknown(index);
+        canvas.draw_boxes(&view.found, unknown);
+        Self::show_chips(&mut canvas, palette, view, shown);
+        canvas.draw_labels(&view.found, unknown);
         let edge = match shown.damage {
             Some(_) => Stroke::new(3.0, palette.damage),
             None => Stroke::new(1.0, palette.line),
@@ -136,8 +136,8 @@ impl App {
             .unwrap_or("")
     }
 
-    /// The network's name and its running scores.
-    fn show_header(&self, ui: &Ui, palette: &Palette, rect: Rect, index: usize) {
+    /// The network's name and its running scores, or what it counts where nobody knows the truth.
+    fn show_header(&self, ui: &Ui, palette: &Palette, rect: Rect, index: usize, view: &View) {
         let painter = ui.painter();
         let color = palette.network(index);
         // Where it is narrow, words are smaller.
@@ -152,6 +152,13 @@ impl App {
             bold(17.0 * unit),
             palette.text,
         );
+        if !self.source_has(|source| source.truth) {
+            let at = pos2(rect.right(), middle + 1.0);
+            let text = format!("{} found", view.found.len());
+            let font = medium(12.5 * unit);
+            painter.text(at, Align2::RIGHT_CENTER, text, font, palette.muted);
+            return;
+        }
         let scores = self.history.f1().get(index).copied().unwrap_or_default();
         let mut right = rect.right();
         for (kind, score, color) in [
@@ -187,13 +194,12 @@ impl App {
     }
 
     /// Words on the frame itself: its number and damage, and how old the memory is.
-    fn show_chips(canvas: &Canvas<'_>, palette: &Palette, view: &View, shown: &Shown) {
-        let dark = Color32::from_black_alpha(170);
+    fn show_chips(canvas: &mut Canvas<'_>, palette: &Palette, view: &View, shown: &Shown) {
+        let dark = Color32::from_black_alpha(215);
         let number = format!("frame {}", shown.number + 1);
-        let mut left = 8.0;
-        left += canvas.chip(vec2(left, -8.0), &number, dark, Color32::WHITE) + 5.0;
+        let mut chips = vec![(number.as_str(), dark, Color32::WHITE)];
         if let Some(damage) = &shown.damage {
-            left += canvas.chip(vec2(left, -8.0), damage, palette.damage, frame::INK) + 5.0;
+            chips.push((damage, palette.damage, frame::INK));
         }
         let memory = match view.age {
             None => "no memory".to_owned(),
@@ -205,95 +211,7 @@ impl App {
             true => (frame::TRUTH, frame::INK),
             false => (dark, Color32::WHITE),
         };
-        canvas.chip(vec2(left, -8.0), &memory, fill, ink);
-    }
-}
-
-fn image(picture: &Picture) -> ColorImage {
-    match picture.channels() {
-        Channels::Grey => ColorImage::from_gray(picture.size(), picture.bytes()),
-        Channels::Rgb => ColorImage::from_rgb(picture.size(), picture.bytes()),
-    }
-}
-
-/// A frame on screen to draw on.
-struct Canvas<'a> {
-    painter: &'a Painter,
-    rect: Rect,
-    /// How large things are, 1 on a frame of ordinary size.
-    unit: f32,
-}
-
-impl Canvas<'_> {
-    fn place(&self, place: Place) -> Rect {
-        let size = self.rect.size();
-        let min = self.rect.min + vec2(place.x, place.y) * size;
-        let rect = Rect::from_min_size(min, vec2(place.width, place.height) * size);
-        rect.intersect(self.rect.shrink(1.5 * self.unit))
-    }
-
-    fn draw_truth(&self, truth: &Found) {
-        let rect = self.place(truth.place).expand(2.0 * self.unit);
-        let stroke = Stroke::new(1.5 * self.unit, frame::TRUTH);
-        let corners = [
-            rect.left_top(),
-            rect.right_top(),
-            rect.right_bottom(),
-            rect.left_bottom(),
-            rect.left_top(),
-        ];
-        let length = 6.0 * self.unit;
-        for dash in egui::Shape::dashed_line(&corners, stroke, length, length) {
-            self.painter.add(dash);
-        }
-        let at = rect.right_bottom() - Vec2::splat(4.0 * self.unit);
-        let font = bold(13.0 * self.unit);
-        self.painter
-            .text(at, Align2::RIGHT_BOTTOM, &truth.label, font, frame::TRUTH);
-    }
-
-    /// A box with its label above it, or below where there is no room.
-    fn draw_found(&self, found: &Found) {
-        let color = match found.verdict {
-            Verdict::Right => frame::RIGHT,
-            Verdict::Wrong => frame::WRONG,
-            Verdict::Unknown => frame::UNKNOWN,
-        };
-        let rect = self.place(found.place);
-        let radius = CornerRadius::same((5.0 * self.unit) as u8);
-        let stroke = Stroke::new(2.5 * self.unit, color);
-        self.painter
-            .rect_stroke(rect, radius, stroke, StrokeKind::Inside);
-        let text = match found.score {
-            Some(score) => format!("{}  {score:.2}", found.label),
-            None => found.label.clone(),
-        };
-        let padding = vec2(7.0, 3.0) * self.unit;
-        let galley = self
-            .painter
-            .layout_no_wrap(text, bold(14.0 * self.unit), frame::INK);
-        let size = galley.size() + 2.0 * padding;
-        let mut plate = Rect::from_min_size(rect.left_top() - vec2(0.0, size.y), size);
-        if plate.top() < self.rect.top() {
-            plate = Rect::from_min_size(rect.left_bottom(), size);
-        }
-        let over = (plate.right() - self.rect.right()).max(0.0);
-        let plate = plate.translate(vec2(-over, 0.0));
-        self.painter.rect_filled(plate, radius, color);
-        self.painter.galley(plate.min + padding, galley, frame::INK);
-    }
-
-    /// A word on a plate, at an offset from the lower left corner. Returns its width.
-    fn chip(&self, offset: Vec2, text: &str, fill: Color32, ink: Color32) -> f32 {
-        let font: FontId = medium(12.5);
-        let galley = self.painter.layout_no_wrap(text.to_owned(), font, ink);
-        let padding = vec2(8.0, 3.0);
-        let size = galley.size() + 2.0 * padding;
-        let min = self.rect.left_bottom() + offset - vec2(0.0, size.y);
-        let plate = Rect::from_min_size(min, size);
-        self.painter
-            .rect_filled(plate, CornerRadius::same((size.y / 2.0) as u8), fill);
-        self.painter.galley(min + padding, galley, ink);
-        size.x
+        chips.push((&memory, fill, ink));
+        canvas.draw_chips(&chips);
     }
 }

@@ -2,23 +2,14 @@
 
 use bottleneck_lstm_ndarray::CpuRunner;
 use burn_flex::Flex;
+use moving_digits::frame::SIDE;
 use video_demo_app::{Channels, Compute, Gpu, Look, Picture};
 
+use super::networks::{Pair, Timing};
+use super::weights::Weights;
 use crate::desk::Devices;
-#[cfg(feature = "gpu")]
-use crate::gpu::SharedGpu;
 use crate::networks::{NetworkError, Networks};
-use crate::pair::{Pair, Timing};
-use crate::weights::Weights;
-use moving_digits::frame::SIDE;
-
-/// The GPU, or why it cannot compute.
-#[cfg(feature = "gpu")]
-pub type GpuOrWhy = Result<SharedGpu, String>;
-
-/// The GPU, or why it cannot compute.
-#[cfg(not(feature = "gpu"))]
-pub type GpuOrWhy = Result<std::convert::Infallible, String>;
+use crate::program::GpuOrWhy;
 
 /// The CPU, and perhaps a GPU.
 pub struct Machine {

@@ -12,11 +12,11 @@ use crate::networks::NetworkError;
 const OWN: [(Layer, &[u8]); 2] = [
     (
         Layer::NoMemory,
-        include_bytes!("../weights/no-memory.safetensors"),
+        include_bytes!("../../weights/no-memory.safetensors"),
     ),
     (
         Layer::BottleneckLstm,
-        include_bytes!("../weights/bottleneck-lstm.safetensors"),
+        include_bytes!("../../weights/bottleneck-lstm.safetensors"),
     ),
 ];
 

@@ -13,9 +13,9 @@ use moving_digits::recurrent::{Layer, Recurrent, RecurrentState};
 use moving_digits::weights::Card;
 use video_demo_app::{Channels, Heat, Look, NetworkCard, Picture, Quantity, Times, View};
 
-use crate::digits::found;
-use crate::networks::{Memory, NetworkError, Networks, State};
-use crate::weights::Weights;
+use super::source::found;
+use super::weights::Weights;
+use crate::networks::{Memory, NetworkError, Networks};
 
 /// How often times are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,19 @@ struct One<B: Backend> {
     /// The features of the last frame, and the state that it met.
     last: Option<(Tensor<B, 4>, Option<BottleneckLstmState<B>>)>,
 }
+
+/// The memory of one network, as plain numbers that any device can go on from.
+struct State {
+    /// `[batch, channels, height, width]` of both.
+    shape: [usize; 4],
+    cell: Vec<f32>,
+    hidden: Vec<f32>,
+    /// Frames that it goes back.
+    age: u64,
+}
+
+/// The memories of all networks; none at the start of a video, or without a memory.
+type States = Vec<Option<State>>;
 
 /// A frame's way through one network, still on the device.
 struct Passed<B: Backend> {
@@ -205,10 +218,7 @@ fn read<B: Backend>(tensors: Vec<Tensor<B, 1>>) -> Result<Vec<f32>, NetworkError
     values.map_err(|error| failed(&format!("{error:?}")))
 }
 
-impl<B: Backend, R: CellRunner<B> + Send> Networks for Pair<B, R>
-where
-    B::Device: Send,
-{
+impl<B: Backend, R: CellRunner<B>> Networks for Pair<B, R> {
     fn cards(&self) -> Vec<NetworkCard> {
         let each = self.networks.iter().map(|one| {
             let layer = one.card.layer();
@@ -224,6 +234,10 @@ where
             }
         });
         each.collect()
+    }
+
+    fn quantities(&self) -> Vec<Quantity> {
+        Quantity::MEMORY.to_vec()
     }
 
     fn look(&mut self, picture: &Picture, look: Look) -> Result<Vec<View>, NetworkError> {
@@ -317,7 +331,8 @@ where
                 age: one.age,
             }))
         });
-        each.collect()
+        let states: States = each.collect::<Result<_, NetworkError>>()?;
+        Ok(Memory::new(states))
     }
 
     fn set_memory(&mut self, memory: &Memory) -> Result<(), NetworkError> {
@@ -331,6 +346,7 @@ where
             }
             _ => false,
         };
+        let memory: &States = memory.get().ok_or(NetworkError::Memory)?;
         let same = memory.len() == self.networks.len();
         if !same || !self.networks.iter().zip(memory).all(fits) {
             return Err(NetworkError::Memory);

@@ -115,6 +115,7 @@ impl MovingDigits {
 impl Source for MovingDigits {
     fn card(&self) -> SourceCard {
         let knob = |name: &str, hint: &str, unit, max, step, default| Knob {
+            key: name.to_owned(),
             name: name.to_owned(),
             hint: hint.to_owned(),
             unit,
@@ -159,6 +160,9 @@ impl Source for MovingDigits {
                     0.33,
                 ),
             ],
+            seeded: false,
+            others: true,
+            truth: true,
         }
     }
 
@@ -189,6 +193,7 @@ impl Source for MovingDigits {
         let picture = picture(&frame)?;
         Ok(Still {
             number,
+            looped: false,
             picture: Arc::new(picture),
             damage: damage.map(|(_, name)| name.to_owned()),
             truth: objects.iter().map(truth).collect(),
@@ -297,6 +302,7 @@ mod tests {
             advance,
             lost: false,
             knobs: knobs.to_vec(),
+            seed: 1,
             look: Look::default(),
         }
     }
