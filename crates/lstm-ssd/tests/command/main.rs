@@ -1,6 +1,7 @@
 //! The command as a user runs it.
 
 mod damage;
+mod memory;
 #[path = "../detector/shared.rs"]
 mod shared;
 
