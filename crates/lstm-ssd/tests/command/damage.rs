@@ -19,7 +19,7 @@ const CLASSES: usize = 24;
 
 /// Weights with which every prior is a person where the picture is bright, and nothing where it is black: red passes
 /// through the first channel of all layers.
-fn weights(folder: &Path) -> String {
+pub fn weights(folder: &Path) -> String {
     let is_class_head = |layer: &Layer| layer.name.ends_with("cls");
     let set = |layer: &Layer| {
         let [_, inputs, height, width] = layer.weight_shape();
@@ -53,7 +53,7 @@ fn video(folder: &Path) -> String {
 }
 
 /// The rows of a list by frame, each without its frame.
-fn frames(list: &str) -> [Vec<Vec<String>>; 4] {
+pub fn frames(list: &str) -> [Vec<Vec<String>>; 4] {
     let mut frames = [const { Vec::new() }; 4];
     for row in list.lines().skip(1) {
         let mut cells: Vec<String> = row.split(',').map(String::from).collect();

@@ -2,6 +2,7 @@
 
 mod damage;
 mod distill;
+mod memory;
 #[path = "../detector/shared.rs"]
 mod shared;
 

@@ -46,7 +46,7 @@ pub enum Command {
     ///
     /// As distill, but objects of one class are where the labels say, not where the detector sees them.
     Train(Train),
-    /// Say what a file of weights holds
+    /// Say what a file of weights, or of a memory, holds
     Info(Info),
 }
 
@@ -164,11 +164,11 @@ pub struct Evaluate {
     pub class: String,
 }
 
-/// Say what a file of weights holds.
+/// Say what a file of weights, or of a memory, holds.
 #[derive(Debug, Args)]
 pub struct Info {
-    /// The weights
-    pub weights: PathBuf,
+    /// The weights, or the memory
+    pub file: PathBuf,
 
     #[command(flatten)]
     pub compute: Compute,
@@ -193,9 +193,10 @@ pub struct Input {
     #[arg(long, value_name = "SCORE", default_value_t = 0.05, value_parser = score)]
     pub min_score: f32,
 
-    /// What remembers earlier frames: none; hold:K,D, for what was seen in the last K frames, each of which leaves D
-    /// of its score; average:B,S, for averages of boxes and scores, of which B and S are those of the frames before
-    #[arg(long, value_name = "MEMORY", default_value = "none")]
+    /// What remembers earlier frames: none; a file, for a memory that learned, and only for the weights that it was
+    /// trained for; hold:K,D, for what was seen in the last K frames, each of which leaves D of its score; average:B,S,
+    /// for averages of boxes and scores, of which B and S are those of the frames before
+    #[arg(long, value_name = "MEMORY", default_value_t)]
     pub memory: Memory,
 
     /// Damage the video first: motion-blur:35 (pixels), noise:60 (standard deviation), occlusion:0.4 (fraction), drop:0.4
@@ -278,7 +279,7 @@ mod tests {
         assert_eq!(detect.input.every, 1);
         assert_eq!(detect.input.postprocess().min_score, 0.05);
         assert_eq!(detect.input.compute.backend, Backend::Cpu);
-        assert_eq!(detect.input.memory, Memory::None);
+        assert_eq!(detect.input.memory, Memory::default());
         assert_eq!(detect.input.damage(), None);
         assert_eq!(detect.out, None);
     }
@@ -314,10 +315,6 @@ mod tests {
             (
                 "detect clip.mp4 --weights w --seed 2",
                 "--damage <KIND:SEVERITY>",
-            ),
-            (
-                "detect clip.mp4 --weights w --memory keep:3",
-                "expected none, hold:FRAMES,DECAY or average:BOXES,SCORES",
             ),
             (
                 "detect clip.mp4 --weights w --memory hold:0",

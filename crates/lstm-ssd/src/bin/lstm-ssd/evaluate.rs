@@ -25,6 +25,7 @@ impl Job for Evaluate {
             .class(&self.class)
             .with_context(|| format!("the detector knows no class {:?}", self.class))?;
         let label = detector.label(class);
+        let memory = self.input.memory.on(&detector);
 
         let mut rows = match &list {
             Some(list) => Row::of_list(list),
@@ -43,7 +44,7 @@ impl Job for Evaluate {
         if rows.is_empty() {
             return ended;
         }
-        let common = || [self.video(), label.clone(), self.input.memory.to_string()];
+        let common = || [self.video(), label.clone(), memory.clone()];
         let mut table = vec![score::COLUMNS.map(String::from)];
         table.extend(rows.iter().map(|row| row.cells(common())));
         if list.is_some() && matches!(ended, Ok(Ended::Whole)) {

@@ -20,7 +20,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Input};
+use detector::Job;
 use walk::Ended;
 
 /// The exit status of a program that Ctrl-C ended.
@@ -49,14 +50,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 fn run(cli: &Cli) -> Result<Ended> {
     match &cli.command {
-        Command::Detect(args) => {
-            detector::with(&args.input.weights, args.input.compute.backend, args)
-        }
-        Command::Evaluate(args) => {
-            detector::with(&args.input.weights, args.input.compute.backend, args)
-        }
+        Command::Detect(args) => with(&args.input, args),
+        Command::Evaluate(args) => with(&args.input, args),
         Command::Distill(args) => args.run(),
         Command::Train(args) => args.run(),
-        Command::Info(args) => detector::with(&args.weights, args.compute.backend, args),
+        Command::Info(args) => args.run(),
     }
+}
+
+fn with(input: &Input, job: &impl Job) -> Result<Ended> {
+    detector::with(&input.weights, &input.memory, input.compute.backend, job)
 }

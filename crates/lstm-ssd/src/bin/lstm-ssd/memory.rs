@@ -1,33 +1,114 @@
 //! Which memory a detector has.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, bail};
+use burn::tensor::backend::Backend;
+use lstm_ssd::Detector;
+use lstm_ssd::network::{self, MemoryFileError};
 use lstm_ssd::smoothing::{Smoothing, SmoothingError};
 
+/// The content of the file of the memory that a detector has unless it is told otherwise, if there is such a memory.
+const COMMITTED: Option<&[u8]> = None;
+
+/// What else there is.
+const FORMS: &str = "expected none, hold:FRAMES,DECAY, average:BOXES,SCORES or a file";
+
 /// Which memory a detector has.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Memory {
     /// None: it looks at every frame by itself.
     None,
     /// One without learning.
     Smoothing(Smoothing),
+    /// The one that comes with the program, for the published weights; with others, none.
+    Committed,
+    /// The one of a file.
+    File(PathBuf),
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        match COMMITTED {
+            Some(_) => Self::Committed,
+            None => Self::None,
+        }
+    }
+}
+
+impl Memory {
+    /// Gives it to a detector whose weights have this fingerprint, if it is one that learned.
+    pub fn give<B: Backend>(
+        &self,
+        detector: Detector<B>,
+        fingerprint: impl Fn() -> Result<String>,
+    ) -> Result<Detector<B>> {
+        let memory = match self {
+            Self::None | Self::Smoothing(_) => None,
+            Self::Committed => {
+                let content = COMMITTED.context("this program comes without a memory")?;
+                committed(content, &fingerprint()?)?
+            }
+            Self::File(path) => {
+                let loaded = network::Memory::load(path, &Default::default());
+                let (memory, card) = loaded.with_context(|| self.named(path))?;
+                card.check_detector(&fingerprint()?)
+                    .with_context(|| path.display().to_string())?;
+                Some(memory)
+            }
+        };
+        match memory {
+            Some(memory) => Ok(detector.with_memory(memory)?),
+            None => Ok(detector),
+        }
+    }
+
+    /// What this one is called, or if there is no such file, what it might have been.
+    fn named(&self, path: &std::path::Path) -> String {
+        match path.exists() {
+            true => path.display().to_string(),
+            false => format!("--memory {self}: {FORMS}"),
+        }
+    }
+
+    /// What the detector has of it, in a word.
+    pub fn on<B: Backend>(&self, detector: &Detector<B>) -> String {
+        match (self, detector.memory()) {
+            (Self::Committed, None) => Self::None.to_string(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// The memory in `content`, if it was trained for the weights of this fingerprint. Says so if it was not.
+fn committed<B: Backend>(content: &[u8], fingerprint: &str) -> Result<Option<network::Memory<B>>> {
+    let loaded = network::Memory::from_bytes(content, &Default::default());
+    let (memory, card) = loaded.context("the memory that comes with the program")?;
+    match card.check_detector(fingerprint) {
+        Ok(()) => Ok(Some(memory)),
+        Err(error @ MemoryFileError::OtherDetector { .. }) => {
+            eprintln!("Without a memory: {error}.");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl FromStr for Memory {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text == "none" {
-            return Ok(Self::None);
+        match text {
+            "" => bail!(FORMS),
+            "none" => return Ok(Self::None),
+            "default" => return Ok(Self::Committed),
+            _ => {}
         }
         match text.parse() {
             Ok(smoothing) => Ok(Self::Smoothing(smoothing)),
-            // Of a memory, there is one more form.
-            Err(SmoothingError::Form { .. }) => Err(anyhow!(
-                "expected none, hold:FRAMES,DECAY or average:BOXES,SCORES"
-            )),
+            Err(SmoothingError::Form { .. }) => Ok(Self::File(text.into())),
             Err(error) => Err(error.into()),
         }
     }
@@ -38,6 +119,60 @@ impl fmt::Display for Memory {
         match self {
             Self::None => f.write_str("none"),
             Self::Smoothing(smoothing) => smoothing.fmt(f),
+            Self::Committed => f.write_str("default"),
+            Self::File(path) => path.display().fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+    use lstm_ssd::network::{MemoryCard, MemoryConfig};
+
+    use super::*;
+
+    #[test]
+    fn memories_are_told_apart_by_how_they_are_written() {
+        let parse = |text: &str| text.parse::<Memory>().unwrap();
+        assert_eq!(parse("none"), Memory::None);
+        assert_eq!(parse("default"), Memory::Committed);
+        assert!(matches!(parse("hold:3"), Memory::Smoothing(_)));
+        for file in ["memory.safetensors", "C:\\memory", "hold"] {
+            assert_eq!(parse(file), Memory::File(file.into()));
+            assert_eq!(parse(file).to_string(), file);
+        }
+        assert!("".parse::<Memory>().is_err());
+    }
+
+    /// As the option's default goes through the command line.
+    #[test]
+    fn the_default_is_read_as_it_is_written() {
+        let default = Memory::default();
+        assert_eq!(default.to_string().parse::<Memory>().unwrap(), default);
+    }
+
+    #[test]
+    fn the_committed_memory_is_small_and_reads() {
+        if let Some(content) = COMMITTED {
+            assert!(content.len() <= 2 << 20, "{} bytes", content.len());
+            network::Memory::<Flex>::from_bytes(content, &Default::default()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_memory_for_other_weights_is_left_out_unless_it_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memory.safetensors");
+        let card = MemoryCard {
+            detector: "00ff".into(),
+            ..MemoryCard::default()
+        };
+        let memory = MemoryConfig::new().try_init::<Flex>(&Default::default());
+        memory.unwrap().save(&path, &card).unwrap();
+        let content = std::fs::read(&path).unwrap();
+        assert!(committed::<Flex>(&content, "00ff").unwrap().is_some());
+        assert!(committed::<Flex>(&content, "ff00").unwrap().is_none());
+        assert!(committed::<Flex>(&content[1..], "00ff").is_err());
     }
 }

@@ -25,9 +25,10 @@ impl<'a, B: Backend> Watch<'a, B> {
         detector: &'a mut Detector<B>,
         damage: Option<(Damage, u64)>,
     ) -> Result<Self> {
+        detector.reset();
         let smoother = match input.memory {
-            Memory::None => None,
             Memory::Smoothing(smoothing) => Some(Smoother::new(smoothing, input.postprocess())?),
+            Memory::None | Memory::Committed | Memory::File(_) => None,
         };
         Ok(Self {
             detector,
@@ -45,7 +46,8 @@ impl<'a, B: Backend> Watch<'a, B> {
             Some(damager) => damager.damage(picture),
             None => picture,
         };
-        if !asked && self.smoother.is_none() {
+        let remembers = self.smoother.is_some() || self.detector.memory().is_some();
+        if !asked && !remembers {
             return None;
         }
         let mut detections = self.detector.detect(&picture);
