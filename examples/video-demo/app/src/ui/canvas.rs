@@ -207,10 +207,8 @@ mod tests {
                 *count += 1;
             }
         }
-        assert_eq!(
-            placed[0], 8,
-            "four heights, from the left and from the right"
-        );
+        // Above and below, from the left and from the right; those within would touch them.
+        assert_eq!(placed[0], 4);
         assert!(placed[1] > 0 && placed[2] > 0, "{placed:?}");
     }
 
