@@ -32,6 +32,9 @@ pub struct MemoryConfig {
 pub(crate) const GATE_GAIN: f64 = 0.1;
 const GATE_BIAS: f64 = -2.0;
 
+/// A bias by which a gate is open, as far as `f32` can tell.
+const OPEN: f64 = 40.0;
+
 impl MemoryConfig {
     /// The cell within.
     pub fn cell(&self) -> BottleneckLstmConfig {
@@ -91,6 +94,31 @@ impl MemoryConfig {
             amount: Initializer::Zeros.init([channels], device),
             scale: Param::from_tensor(Tensor::ones([channels], device)).set_require_grad(false),
         })
+    }
+
+    /// A memory without learning, the moving average of the map: its gate is always open for the share `decay`, from 0
+    /// to less than 1, of the frames before. What a memory that learned has to beat.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn try_average<B: Backend>(
+        &self,
+        decay: f64,
+        device: &B::Device,
+    ) -> Result<Memory<B>, NetworkError> {
+        let mut memory = self.try_init(device)?;
+        for gate in [
+            &mut memory.gate_input,
+            &mut memory.gate_hidden,
+            &mut memory.gate_change,
+        ] {
+            gate.weight = gate.weight.clone().map(|weight| weight.zeros_like());
+        }
+        let bias = memory.gate_input.bias.take();
+        memory.gate_input.bias = bias.map(|bias| bias.map(|bias| bias.full_like(OPEN)));
+        memory.amount = memory.amount.map(|amount| amount.full_like(decay.atanh()));
+        Ok(memory)
     }
 }
 

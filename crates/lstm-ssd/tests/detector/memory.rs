@@ -52,6 +52,23 @@ fn until_it_is_trained_a_detector_is_what_it_was() {
 }
 
 #[test]
+fn an_average_of_maps_is_one() {
+    let config = MemoryConfig::new().with_channels(3).with_hidden(2);
+    let memory = config.try_average::<Flex>(0.75, &Default::default());
+    let xs = maps(2, 5, 3);
+    let (found, _) = memory
+        .unwrap()
+        .try_forward_with(&Reference, xs.clone(), None)
+        .unwrap();
+    let mut expected = xs.clone().narrow(1, 0, 1);
+    for t in 0..5 {
+        expected = expected * 0.75 + xs.clone().narrow(1, t, 1) * 0.25;
+        let found = found.clone().narrow(1, t, 1).into_data();
+        found.assert_approx_eq::<f32>(&expected.to_data(), Tolerance::rel_abs(1e-5, 1e-5));
+    }
+}
+
+#[test]
 fn a_sequence_is_its_steps_and_rows_are_independent() {
     let config = MemoryConfig::new().with_channels(5).with_hidden(4);
     let memory = trained(&config);

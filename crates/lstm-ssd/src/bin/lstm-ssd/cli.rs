@@ -195,7 +195,8 @@ pub struct Input {
 
     /// What remembers earlier frames: none; a file, for a memory that learned, and only for the weights that it was
     /// trained for; hold:K,D, for what was seen in the last K frames, each of which leaves D of its score; average:B,S,
-    /// for averages of boxes and scores, of which B and S are those of the frames before
+    /// for averages of boxes and scores, of which B and S are those of the frames before; features:D, for an average of
+    /// the map that a learned memory stands behind
     #[arg(long, value_name = "MEMORY", default_value_t)]
     pub memory: Memory,
 

@@ -14,7 +14,8 @@ use lstm_ssd::smoothing::{Smoothing, SmoothingError};
 const COMMITTED: Option<&[u8]> = None;
 
 /// What else there is.
-const FORMS: &str = "expected none, hold:FRAMES,DECAY, average:BOXES,SCORES or a file";
+const FORMS: &str =
+    "expected none, hold:FRAMES,DECAY, average:BOXES,SCORES, features:DECAY or a file";
 
 /// Which memory a detector has.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Memory {
     None,
     /// One without learning.
     Smoothing(Smoothing),
+    /// The moving average of the map that a learned one stands behind, of which the frames before have this share.
+    Features(f64),
     /// The one that comes with the program, for the published weights; with others, none.
     Committed,
     /// The one of a file.
@@ -47,6 +50,10 @@ impl Memory {
     ) -> Result<Detector<B>> {
         let memory = match self {
             Self::None | Self::Smoothing(_) => None,
+            Self::Features(decay) => {
+                let config = network::MemoryConfig::new().with_hidden(2);
+                Some(config.try_average(*decay, &Default::default())?)
+            }
             Self::Committed => {
                 let content = COMMITTED.context("this program comes without a memory")?;
                 committed(content, &fingerprint()?)?
@@ -106,6 +113,12 @@ impl FromStr for Memory {
             "default" => return Ok(Self::Committed),
             _ => {}
         }
+        if let Some(decay) = text.strip_prefix("features:") {
+            return match decay.parse() {
+                Ok(decay) if (0.0..1.0).contains(&decay) => Ok(Self::Features(decay)),
+                _ => bail!("features:{decay}: expected a number from 0 to less than 1"),
+            };
+        }
         match text.parse() {
             Ok(smoothing) => Ok(Self::Smoothing(smoothing)),
             Err(SmoothingError::Form { .. }) => Ok(Self::File(text.into())),
@@ -119,6 +132,7 @@ impl fmt::Display for Memory {
         match self {
             Self::None => f.write_str("none"),
             Self::Smoothing(smoothing) => smoothing.fmt(f),
+            Self::Features(decay) => write!(f, "features:{decay}"),
             Self::Committed => f.write_str("default"),
             Self::File(path) => path.display().fmt(f),
         }
@@ -138,6 +152,11 @@ mod tests {
         assert_eq!(parse("none"), Memory::None);
         assert_eq!(parse("default"), Memory::Committed);
         assert!(matches!(parse("hold:3"), Memory::Smoothing(_)));
+        assert_eq!(parse("features:0.5"), Memory::Features(0.5));
+        assert_eq!(parse("features:0.5").to_string(), "features:0.5");
+        for wrong in ["features:", "features:1", "features:-0.1", "features:NaN"] {
+            assert!(wrong.parse::<Memory>().is_err(), "{wrong}");
+        }
         for file in ["memory.safetensors", "C:\\memory", "hold"] {
             assert_eq!(parse(file), Memory::File(file.into()));
             assert_eq!(parse(file).to_string(), file);
