@@ -54,10 +54,10 @@ fn apart<B: Backend>(found: &Predictions<B>, expected: &Predictions<B>) -> f32 {
     apart[0].max(apart[1])
 }
 
-fn it_computes_what_burn_does<B: Backend>(config: &MemoryConfig, input: [usize; 2]) {
+fn it_computes_what_burn_does<B: Backend>(config: &MemoryConfig, input: [usize; 2], time: usize) {
     let network = network::<B>(Normalization::Bias, input);
     let memory = trained::<B>(config);
-    let video: Vec<_> = (0..12).map(|_| frames::<B>(1, input)).collect();
+    let video: Vec<_> = (0..time).map(|_| frames::<B>(1, input)).collect();
     let (mut state, mut expected) = (None, Vec::new());
     for frame in &video {
         let trunk = network.try_trunk(frame.clone()).unwrap();
@@ -74,20 +74,21 @@ fn it_computes_what_burn_does<B: Backend>(config: &MemoryConfig, input: [usize; 
             let wrong = apart(&found, expected);
             assert!(wrong <= 1e-4, "{instructions:?}, frame {t}: {wrong}");
             let changed = apart(&found, &alone.forward(frame.clone()).unwrap());
-            assert!(changed > 1e-2, "{instructions:?}, frame {t}: {changed}");
+            // By far more than the bound above, else that would say nothing of the memory.
+            assert!(changed > 1e-3, "{instructions:?}, frame {t}: {changed}");
         }
     }
 }
 
 #[test]
 fn it_computes_what_burn_does_on_flex() {
-    it_computes_what_burn_does::<Flex>(&MemoryConfig::new(), INPUT);
+    it_computes_what_burn_does::<Flex>(&MemoryConfig::new(), INPUT, 12);
 }
 
 #[test]
 fn it_computes_what_burn_does_on_ndarray() {
     // Channels that do not fill octets.
-    it_computes_what_burn_does::<NdArray>(&MemoryConfig::new().with_hidden(14), [33, 32]);
+    it_computes_what_burn_does::<NdArray>(&MemoryConfig::new().with_hidden(14), [33, 32], 3);
 }
 
 /// That a fresh memory, whose scale is not one, changes no bit.
