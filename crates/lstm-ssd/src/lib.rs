@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+pub mod cuts;
 pub mod damage;
 pub mod detection;
 mod detector;

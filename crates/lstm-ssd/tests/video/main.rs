@@ -1,10 +1,14 @@
-//! Videos of every kind, whole and damaged. Nothing but what a test makes by itself is read.
+//! Videos of every kind, whole and damaged, and their cuts. But for those, nothing is read but what a test makes by
+//! itself.
 
 #[path = "../common/mp4.rs"]
 mod container;
+mod cuts;
 mod ffmpeg;
 mod mp4;
 mod pictures;
+#[path = "../detector/shared.rs"]
+mod shared;
 mod y4m;
 
 use lstm_ssd::Picture;

@@ -200,6 +200,11 @@ pub struct Input {
     #[arg(long, value_name = "MEMORY", default_value_t)]
     pub memory: Memory,
 
+    /// Have the memory forget where the video cuts to another scene. Damage is not taken for a cut, but a cut may be
+    /// missed
+    #[arg(long)]
+    pub cuts: bool,
+
     /// Damage the video first: motion-blur:35 (pixels), noise:60 (standard deviation), occlusion:0.4 (fraction), drop:0.4
     /// or freeze:0.8 (probability), dark:0.05 (gain), bitrate:150 (quantiser's step)
     #[arg(long, value_name = "KIND:SEVERITY")]
@@ -282,6 +287,7 @@ mod tests {
         assert_eq!(detect.input.compute.backend, Backend::Cpu);
         assert_eq!(detect.input.memory, Memory::default());
         assert_eq!(detect.input.damage(), None);
+        assert!(!detect.input.cuts);
         assert_eq!(detect.out, None);
     }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::backend::Backend;
+use lstm_ssd::cuts::Cuts;
 use lstm_ssd::damage::{Damage, Damager};
 use lstm_ssd::detection::Detection;
 use lstm_ssd::smoothing::Smoother;
@@ -15,6 +16,8 @@ pub struct Watch<'a, B: Backend> {
     detector: &'a mut Detector<B>,
     damager: Option<Damager>,
     smoother: Option<Smoother>,
+    /// Where it is to forget all.
+    cuts: Option<Cuts>,
     every: usize,
 }
 
@@ -34,6 +37,7 @@ impl<'a, B: Backend> Watch<'a, B> {
             detector,
             damager: damage.map(|(damage, seed)| Damager::new(damage, seed)),
             smoother,
+            cuts: input.cuts.then(Cuts::default),
             every: input.every as usize,
         })
     }
@@ -49,6 +53,14 @@ impl<'a, B: Backend> Watch<'a, B> {
         let remembers = self.smoother.is_some() || self.detector.memory().is_some();
         if !asked && !remembers {
             return None;
+        }
+        if let Some(cuts) = &mut self.cuts
+            && cuts.is_after(&picture)
+        {
+            self.detector.reset();
+            if let Some(smoother) = &mut self.smoother {
+                smoother.reset();
+            }
         }
         let mut detections = self.detector.detect(&picture);
         if let Some(smoother) = &mut self.smoother {
