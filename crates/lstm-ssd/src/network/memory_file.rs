@@ -25,6 +25,9 @@ const VERSION: u32 = 1;
 /// The one place there is: the map of [`try_trunk`](super::MobileNetV2Ssd::try_trunk).
 const PLACEMENT: &str = "block 12";
 
+/// The memory that comes with the crate, beside its card.
+const PUBLISHED: &[u8] = include_bytes!("../../memory/person.safetensors");
+
 /// What a file says of its memory, beside the weights.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryCard {
@@ -173,6 +176,12 @@ impl<B: Backend> Memory<B> {
             source,
         })?;
         Self::from_bytes(&content, device)
+    }
+
+    /// The memory that comes with the crate, for persons and the published weights. What it was trained on, and what it
+    /// is good for, is in `memory/README.md`.
+    pub fn published(device: &B::Device) -> (Self, MemoryCard) {
+        Self::from_bytes(PUBLISHED, device).expect("the crate's own file, which a test reads")
     }
 
     /// Reads the content of a file that [`save`](Self::save) wrote.

@@ -192,12 +192,16 @@ fn a_list_of_damages_is_a_table_with_its_hash() {
 /// What the single frame scored when damages.toml was fixed: by the same network in another program, on frames that
 /// were damaged in NumPy.
 #[test]
-fn the_single_frame_scores_what_it_scored_when_damages_were_fixed() {
+fn the_single_frame_scores_what_it_scored_when_damages_were_fixed_and_a_memory_scores_more() {
     let Some(weights) = shared::file("ssd_mobilenet_v2/ssd_mobilenet_v2.safetensors") else {
         return;
     };
     for (damage, expected) in [("occlusion:0.4", 0.4501), ("drop:0.4", 0.4286)] {
-        let table = evaluate("TUD-Campus", &weights, &["--damage", damage]);
+        let alone = ["--damage", damage, "--memory", "none"];
+        let table = evaluate("TUD-Campus", &weights, &alone);
         assert!((precision(&table) - expected).abs() <= 0.01, "{table}");
+        // The memory that is there by default never saw the clip.
+        let table = evaluate("TUD-Campus", &weights, &alone[..2]);
+        assert!(precision(&table) > expected + 0.05, "{table}");
     }
 }

@@ -286,7 +286,7 @@ fn it_is_as_precise_as_the_published_detector() {
         ("TUD-Stadtmitte", "2", "|     90 |     580 |", 0.8366),
         ("TUD-Campus", "1", "|     71 |     359 |", 0.7713),
     ] {
-        let table = evaluate(clip, &weights, &["--every", every]);
+        let table = evaluate(clip, &weights, &["--every", every, "--memory", "none"]);
         assert!(table.contains(counts), "{table}");
         assert!((precision(&table) - expected).abs() <= 0.01, "{table}");
     }

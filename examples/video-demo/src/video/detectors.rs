@@ -99,6 +99,17 @@ impl Detectors {
                     smoother,
                 }))
             }
+            Memory::Published => {
+                let (memory, card) = lstm_ssd::network::Memory::published(&Default::default());
+                let path = &self.setup.weights;
+                let fingerprint = fingerprint(weights).map_err(|error| wrong(path, &error))?;
+                if card.check_detector(&fingerprint).is_err() {
+                    return Ok(None);
+                }
+                let detector = self.detector(weights, runner)?.with_memory(memory);
+                let detector = detector.map_err(|error| wrong(path, &error))?;
+                Ok(Some(Remembering::Learned(Box::new(detector))))
+            }
             Memory::Learned(path) => {
                 let memory = lstm_ssd::network::Memory::load(path, &Default::default());
                 let (memory, card) = memory.map_err(|error| wrong(path, &error))?;

@@ -7,35 +7,30 @@ use std::str::FromStr;
 use lstm_ssd::smoothing::{Smoothing, SmoothingError};
 
 /// Which memory the detector has.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Memory {
     /// None: it looks at every frame by itself.
     None,
     /// One without learning.
     Smoothing(Smoothing),
+    /// The trained one that comes with `lstm-ssd`, for the published weights; with others, none.
+    #[default]
+    Published,
     /// A trained one, in this file.
     Learned(PathBuf),
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self::Smoothing(Smoothing::Hold {
-            frames: 3,
-            decay: 0.8,
-        })
-    }
 }
 
 impl FromStr for Memory {
     type Err = SmoothingError;
 
-    /// Of `none`, of what [`Smoothing`] is read from, or else of a file's name.
+    /// Of `none`, of `default`, of what [`Smoothing`] is read from, or else of a file's name.
     fn from_str(text: &str) -> Result<Self, SmoothingError> {
         let is_smoothing = ["hold:", "average:"]
             .iter()
             .any(|kind| text.starts_with(kind));
         match text {
             "none" => Ok(Self::None),
+            "default" => Ok(Self::Published),
             _ if is_smoothing => text.parse().map(Self::Smoothing),
             file => Ok(Self::Learned(file.into())),
         }
@@ -47,6 +42,7 @@ impl fmt::Display for Memory {
         match self {
             Self::None => f.write_str("none"),
             Self::Smoothing(smoothing) => smoothing.fmt(f),
+            Self::Published => f.write_str("default"),
             Self::Learned(file) => file.display().fmt(f),
         }
     }
@@ -60,6 +56,7 @@ mod tests {
     fn memories_are_written_as_they_are_read() {
         for text in [
             "none",
+            "default",
             "hold:3,0.8",
             "average:0.3,0.7",
             "memory.safetensors",

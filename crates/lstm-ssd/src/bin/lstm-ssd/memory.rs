@@ -7,18 +7,15 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use lstm_ssd::Detector;
-use lstm_ssd::network::{self, MemoryFileError};
+use lstm_ssd::network::{self, MemoryCard, MemoryFileError};
 use lstm_ssd::smoothing::{Smoothing, SmoothingError};
-
-/// The content of the file of the memory that a detector has unless it is told otherwise, if there is such a memory.
-const COMMITTED: Option<&[u8]> = None;
 
 /// What else there is.
 const FORMS: &str =
     "expected none, hold:FRAMES,DECAY, average:BOXES,SCORES, features:DECAY or a file";
 
 /// Which memory a detector has.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Memory {
     /// None: it looks at every frame by itself.
     None,
@@ -27,18 +24,10 @@ pub enum Memory {
     /// The moving average of the map that a learned one stands behind, of which the frames before have this share.
     Features(f64),
     /// The one that comes with the program, for the published weights; with others, none.
-    Committed,
+    #[default]
+    Published,
     /// The one of a file.
     File(PathBuf),
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        match COMMITTED {
-            Some(_) => Self::Committed,
-            None => Self::None,
-        }
-    }
 }
 
 impl Memory {
@@ -54,10 +43,10 @@ impl Memory {
                 let config = network::MemoryConfig::new().with_hidden(2);
                 Some(config.try_average(*decay, &Default::default())?)
             }
-            Self::Committed => {
-                let content = COMMITTED.context("this program comes without a memory")?;
-                committed(content, &fingerprint()?)?
-            }
+            Self::Published => fitting(
+                network::Memory::published(&Default::default()),
+                &fingerprint()?,
+            )?,
             Self::File(path) => {
                 let loaded = network::Memory::load(path, &Default::default());
                 let (memory, card) = loaded.with_context(|| self.named(path))?;
@@ -83,16 +72,17 @@ impl Memory {
     /// What the detector has of it, in a word.
     pub fn on<B: Backend>(&self, detector: &Detector<B>) -> String {
         match (self, detector.memory()) {
-            (Self::Committed, None) => Self::None.to_string(),
+            (Self::Published, None) => Self::None.to_string(),
             _ => self.to_string(),
         }
     }
 }
 
-/// The memory in `content`, if it was trained for the weights of this fingerprint. Says so if it was not.
-fn committed<B: Backend>(content: &[u8], fingerprint: &str) -> Result<Option<network::Memory<B>>> {
-    let loaded = network::Memory::from_bytes(content, &Default::default());
-    let (memory, card) = loaded.context("the memory that comes with the program")?;
+/// A memory, if it was trained for the weights of this fingerprint. Says so if it was not.
+fn fitting<B: Backend>(
+    (memory, card): (network::Memory<B>, MemoryCard),
+    fingerprint: &str,
+) -> Result<Option<network::Memory<B>>> {
     match card.check_detector(fingerprint) {
         Ok(()) => Ok(Some(memory)),
         Err(error @ MemoryFileError::OtherDetector { .. }) => {
@@ -110,7 +100,7 @@ impl FromStr for Memory {
         match text {
             "" => bail!(FORMS),
             "none" => return Ok(Self::None),
-            "default" => return Ok(Self::Committed),
+            "default" => return Ok(Self::Published),
             _ => {}
         }
         if let Some(decay) = text.strip_prefix("features:") {
@@ -133,7 +123,7 @@ impl fmt::Display for Memory {
             Self::None => f.write_str("none"),
             Self::Smoothing(smoothing) => smoothing.fmt(f),
             Self::Features(decay) => write!(f, "features:{decay}"),
-            Self::Committed => f.write_str("default"),
+            Self::Published => f.write_str("default"),
             Self::File(path) => path.display().fmt(f),
         }
     }
@@ -142,7 +132,6 @@ impl fmt::Display for Memory {
 #[cfg(test)]
 mod tests {
     use burn_flex::Flex;
-    use lstm_ssd::network::{MemoryCard, MemoryConfig};
 
     use super::*;
 
@@ -150,7 +139,7 @@ mod tests {
     fn memories_are_told_apart_by_how_they_are_written() {
         let parse = |text: &str| text.parse::<Memory>().unwrap();
         assert_eq!(parse("none"), Memory::None);
-        assert_eq!(parse("default"), Memory::Committed);
+        assert_eq!(parse("default"), Memory::Published);
         assert!(matches!(parse("hold:3"), Memory::Smoothing(_)));
         assert_eq!(parse("features:0.5"), Memory::Features(0.5));
         assert_eq!(parse("features:0.5").to_string(), "features:0.5");
@@ -172,26 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_memory_is_small_and_reads() {
-        if let Some(content) = COMMITTED {
-            assert!(content.len() <= 2 << 20, "{} bytes", content.len());
-            network::Memory::<Flex>::from_bytes(content, &Default::default()).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_memory_for_other_weights_is_left_out_unless_it_is_damaged() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("memory.safetensors");
-        let card = MemoryCard {
-            detector: "00ff".into(),
-            ..MemoryCard::default()
-        };
-        let memory = MemoryConfig::new().try_init::<Flex>(&Default::default());
-        memory.unwrap().save(&path, &card).unwrap();
-        let content = std::fs::read(&path).unwrap();
-        assert!(committed::<Flex>(&content, "00ff").unwrap().is_some());
-        assert!(committed::<Flex>(&content, "ff00").unwrap().is_none());
-        assert!(committed::<Flex>(&content[1..], "00ff").is_err());
+    fn a_memory_for_other_weights_is_left_out() {
+        let published = network::Memory::<Flex>::published(&Default::default());
+        let own = published.1.detector.clone();
+        assert!(fitting(published.clone(), &own).unwrap().is_some());
+        assert!(fitting(published, "00ff").unwrap().is_none());
     }
 }

@@ -31,7 +31,7 @@ impl<'a, B: Backend> Watch<'a, B> {
         detector.reset();
         let smoother = match input.memory {
             Memory::Smoothing(smoothing) => Some(Smoother::new(smoothing, input.postprocess())?),
-            Memory::None | Memory::Features(_) | Memory::Committed | Memory::File(_) => None,
+            Memory::None | Memory::Features(_) | Memory::Published | Memory::File(_) => None,
         };
         Ok(Self {
             detector,
