@@ -74,7 +74,7 @@ fn a_sequence_is_its_steps_and_rows_are_independent() {
             let change = (y - x).abs().max().into_scalar();
             assert!(change > 1e-3, "a trained memory changes the map: {change}");
         }
-        let hidden = last.cell.hidden.clone().slice([row..row + 1]);
+        let hidden = last.cell.hidden.clone().narrow(0, row, 1);
         let state = state.unwrap().cell.hidden;
         state
             .to_data()
