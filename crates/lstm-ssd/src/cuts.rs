@@ -12,16 +12,17 @@ const ROWS: usize = 12;
 const BLACK: f32 = 0.05;
 
 /// The standard deviation below which a thumbnail says nothing, in grey levels.
-const FLAT: f32 = 12.0;
+const FLAT: f32 = 6.0;
 
 /// The correlation from which two thumbnails are of one scene, and that below which they are of two.
 const SAME: f32 = 0.8;
 const OTHER: f32 = 0.2;
 
-/// The least ratio of two standard deviations with which a low correlation means anything.
-const ALIKE: f32 = 0.7;
+/// The least ratios with which a low correlation means anything: of two standard deviations, and of the changes from one
+/// column to the next and from one row to the next.
+const ALIKE: [f32; 3] = [0.6, 0.2, 0.2];
 
-/// Finds cuts, and takes no damage for one. Rather it misses a cut.
+/// Finds cuts, and takes no damage for one. Rather it misses a cut, such as one between scenes that are lit alike.
 ///
 /// It looks at thumbnails of luminance, four frames in a row: a cut is between the second and the third if two and two
 /// correlate, and none of the first two with one of the last two. So it is told a frame late, when the new scene has
@@ -29,9 +30,9 @@ const ALIKE: f32 = 0.7;
 ///
 /// - Noise differs from frame to frame. Where it is so strong that a thumbnail no longer correlates with the clean
 ///   one, two noisy ones do not correlate either.
-/// - Blur and coarse quantisation take contrast away, and are low in correlation with what they were made of only where
-///   they take most of it: a smoothed picture's correlation with its original is at least the ratio of their standard
-///   deviations. The same goes for darkness. So thumbnails of unlike contrast say nothing.
+/// - Blur, coarse quantisation and darkness are low in correlation with what they were made of only where they take most
+///   of its contrast, and blur along rows leaves no change from column to column, blur along columns none from row to
+///   row. So two thumbnails of unlike contrast, or unlike changes, say nothing.
 /// - Cells with black in them are left out, and a frame with few others, or flat, says nothing.
 /// - Where frames were lost or frozen the scene has moved on meanwhile. A frame that says nothing, or repeats the one
 ///   before, is no part of four in a row.
@@ -41,10 +42,11 @@ const ALIKE: f32 = 0.7;
 /// use lstm_ssd::cuts::Cuts;
 ///
 /// let mut cuts = Cuts::default();
-/// // Bright from the left to the right, then from the top to the bottom; a bit brighter in every frame.
+/// // A bright square, then another one elsewhere; a bit brighter in every frame.
 /// let scene = |time: usize| Picture::new(64, 48, (0..64 * 48).flat_map(|at| {
-///     let slope = if time < 5 { at % 64 } else { at / 64 };
-///     [(40 + 3 * slope + time) as u8; 3]
+///     let [left, top] = if time < 5 { [4, 4] } else { [40, 20] };
+///     let inside = (left..left + 20).contains(&(at % 64)) && (top..top + 20).contains(&(at / 64));
+///     [(if inside { 200 } else { 40 } + time) as u8; 3]
 /// }).collect()).unwrap();
 /// let found: Vec<bool> = (0..10).map(|time| cuts.is_after(&scene(time))).collect();
 /// assert_eq!(found.iter().position(|found| *found), Some(6));
@@ -60,7 +62,7 @@ impl Cuts {
     /// Whether a cut was just before the last picture but this, which is the next frame of the video.
     pub fn is_after(&mut self, picture: &Picture) -> bool {
         let now = Thumbnail::of(picture);
-        if now.deviation() < FLAT || self.before.back().is_some_and(|last| *last == now) {
+        if now.contrast()[0] < FLAT || self.before.back().is_some_and(|last| *last == now) {
             self.before.clear();
             return false;
         }
@@ -117,8 +119,28 @@ impl Thumbnail {
         }
     }
 
-    fn deviation(&self) -> f32 {
-        self.compare(self).map_or(0.0, |pair| pair.deviations[0])
+    /// The standard deviation, and the root mean square of the changes from one column to the next and from one row to
+    /// the next; zero if there is too little to see.
+    fn contrast(&self) -> [f32; 3] {
+        let Some(pair) = self.compare(self) else {
+            return [0.0; 3];
+        };
+        let change = |apart: usize, last: usize| {
+            let (mut sum, mut count) = (0.0_f32, 0.0_f32);
+            for at in (0..COLUMNS * ROWS).filter(|at| at % COLUMNS < last) {
+                if let (Some(one), Some(Some(next))) = (self.cells[at], self.cells.get(at + apart))
+                {
+                    sum += (next - one).powi(2);
+                    count += 1.0;
+                }
+            }
+            (sum / count.max(1.0)).sqrt()
+        };
+        [
+            pair.deviations[0],
+            change(1, COLUMNS - 1),
+            change(COLUMNS, COLUMNS),
+        ]
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -128,13 +150,12 @@ impl Thumbnail {
 
     /// False also where nothing can be said.
     fn is_other(&self, other: &Self) -> bool {
-        self.compare(other).is_some_and(|pair| {
-            let [low, high] = {
-                let [a, b] = pair.deviations;
-                [a.min(b), a.max(b)]
-            };
-            low >= FLAT.max(ALIKE * high) && pair.correlation() < OTHER
-        })
+        let contrasts = self.contrast().into_iter().zip(other.contrast());
+        let mut contrasts = contrasts.zip(ALIKE);
+        contrasts.all(|((a, b), least)| a.min(b) >= least * a.max(b))
+            && self
+                .compare(other)
+                .is_some_and(|pair| pair.correlation() < OTHER)
     }
 
     /// None if less than half of the cells are seen in both.

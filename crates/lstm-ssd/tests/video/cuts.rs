@@ -10,6 +10,9 @@ use crate::shared;
 /// Frames of a scene.
 const FRAMES: usize = 18;
 
+/// Scenes that are generated.
+const GENERATED: usize = 4;
+
 /// Of every kind, from the mildest to the hardest that there is.
 const DAMAGES: [&[&str]; 7] = [
     &[
@@ -56,7 +59,7 @@ fn generated(seed: usize) -> Vec<Picture> {
 
 /// Generated ones, and the beginnings of the shared clips if they are there.
 fn scenes() -> Vec<(String, Vec<Picture>)> {
-    let mut scenes: Vec<_> = (1..5)
+    let mut scenes: Vec<_> = (1..=GENERATED)
         .map(|seed| (format!("scene {seed}"), generated(seed)))
         .collect();
     for clip in ["bikes", "carphone_pristine", "TUD-Campus", "TUD-Stadtmitte"] {
@@ -101,38 +104,33 @@ fn damage_is_no_cut() {
     }
 }
 
+/// Between clips of cameras; two of the six pairs may be lit too much alike.
 #[test]
 fn cuts_are_told_when_the_new_scene_has_lasted_for_two_frames() {
-    let scenes = scenes();
-    let pair = |names: [&str; 2]| names == ["bikes", "carphone_pristine"];
-    let mild = [
-        "none",
-        "motion-blur:7",
-        "noise:20",
-        "dark:0.7",
-        "bitrate:20",
-    ];
-    for damage in mild {
-        let (mut all, mut found) = (0, 0);
-        for (index, (name, one)) in scenes.iter().enumerate() {
-            for (other_name, other) in &scenes[index + 1..] {
-                let joined = one.iter().chain(other).cloned();
-                let told = match damage {
-                    "none" => told(joined),
-                    _ => {
-                        let mut damager = Damager::new(damage.parse::<Damage>().unwrap(), 1);
-                        told(joined.map(|picture| damager.damage(picture)))
-                    }
-                };
-                let right = told == [FRAMES + 1];
-                println!("{damage}, {name} to {other_name}: {told:?}");
-                assert!(right || !pair([name, other_name]), "{damage}");
-                assert!(told.is_empty() || right, "{name}, {other_name}: {told:?}");
-                all += 1;
-                found += usize::from(right);
-            }
+    let footage: Vec<_> = scenes().into_iter().skip(GENERATED).collect();
+    let pairs: Vec<_> = (0..footage.len())
+        .flat_map(|second| (0..second).map(move |first| [first, second]))
+        .map(|pair| pair.map(|index| &footage[index]))
+        .collect();
+    let mild = ["motion-blur:7", "noise:20", "dark:0.7", "bitrate:20"];
+    for damage in [None].into_iter().chain(mild.map(Some)) {
+        let mut found = 0;
+        for [(name, one), (other_name, other)] in &pairs {
+            let joined = one.iter().chain(other).cloned();
+            let told = match damage {
+                None => told(joined),
+                Some(damage) => {
+                    let mut damager = Damager::new(damage.parse::<Damage>().unwrap(), 1);
+                    told(joined.map(|picture| damager.damage(picture)))
+                }
+            };
+            let right = told == [FRAMES + 1];
+            assert!(
+                told.is_empty() || right,
+                "{name} to {other_name}, {damage:?}: {told:?}"
+            );
+            found += usize::from(right);
         }
-        println!("{damage}: {found} of {all}");
-        assert!(2 * found >= all, "{damage}: {found} of {all}");
+        assert!(3 * found >= 2 * pairs.len(), "{damage:?}: {found}");
     }
 }
