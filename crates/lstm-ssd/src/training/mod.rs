@@ -3,6 +3,10 @@
 //! A [`Trainer`] shows a memory clips of [`Footage`], undamaged and damaged, and has it make of each damaged map what the
 //! frozen detector makes of the undamaged frame: the detector is its own teacher. [`Maps`] are what the detector makes of
 //! all clips, computed once.
+//!
+//! # What was tried
+//!
+#![doc = include_str!("../../memory-log.md")]
 
 mod attention;
 mod camera;
