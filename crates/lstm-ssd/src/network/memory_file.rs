@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_file_has_the_names_of_the_module() {
-        let config = MemoryConfig::new().with_channels(5).with_hidden(3);
+        let config = MemoryConfig::new().with_channels(5).with_hidden(4);
         let mut found = Tensors::default();
         let memory = config.try_init::<Flex>(&Default::default()).unwrap();
         memory.visit(&mut found);
