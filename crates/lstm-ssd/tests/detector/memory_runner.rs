@@ -74,7 +74,8 @@ fn it_computes_what_burn_does<B: Backend>(config: &MemoryConfig, input: [usize; 
             let wrong = apart(&found, expected);
             assert!(wrong <= 1e-4, "{instructions:?}, frame {t}: {wrong}");
             let changed = apart(&found, &alone.forward(frame.clone()).unwrap());
-            assert!(changed > 1e-2, "{instructions:?}, frame {t}: {changed}");
+            // Ten times what is let pass: the memory is not as good as absent.
+            assert!(changed > 1e-3, "{instructions:?}, frame {t}: {changed}");
         }
     }
 }
