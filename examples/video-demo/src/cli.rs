@@ -36,7 +36,7 @@ pub struct Cli {
     #[arg(long, value_name = "FILE|FOLDER")]
     pub weights: Option<PathBuf>,
 
-    /// The detector's memory: a file, as `lstm-ssd distill` writes it; none; hold:K,D, for what was seen in the last K frames, each of which leaves D of its
+    /// The detector's memory: default, the one that comes with `lstm-ssd`, for persons; a file, as `lstm-ssd distill` writes it; none; hold:K,D, for what was seen in the last K frames, each of which leaves D of its
     /// score; average:B,S, for averages of boxes and scores, of which B and S are those of the frames before
     #[arg(long, value_name = "FILE|none|hold:K,D|average:B,S", default_value_t)]
     pub memory: Memory,

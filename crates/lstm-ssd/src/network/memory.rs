@@ -102,11 +102,19 @@ impl MemoryConfig {
     /// # Errors
     ///
     /// As [`validate`](Self::validate).
+    ///
+    /// # Panics
+    ///
+    /// If `decay` is another number.
     pub fn try_average<B: Backend>(
         &self,
         decay: f64,
         device: &B::Device,
     ) -> Result<Memory<B>, NetworkError> {
+        assert!(
+            (0.0..1.0).contains(&decay),
+            "a decay from 0 to less than 1, not {decay}"
+        );
         let mut memory = self.try_init(device)?;
         for gate in [
             &mut memory.gate_input,

@@ -101,27 +101,37 @@ impl Detectors {
             }
             Memory::Published => {
                 let (memory, card) = lstm_ssd::network::Memory::published(&Default::default());
-                let path = &self.setup.weights;
-                let fingerprint = fingerprint(weights).map_err(|error| wrong(path, &error))?;
-                if card.check_detector(&fingerprint).is_err() {
+                if card.check_detector(&self.fingerprint(weights)?).is_err() {
                     return Ok(None);
                 }
-                let detector = self.detector(weights, runner)?.with_memory(memory);
-                let detector = detector.map_err(|error| wrong(path, &error))?;
-                Ok(Some(Remembering::Learned(Box::new(detector))))
+                self.learned(weights, runner, memory, &self.setup.weights)
+                    .map(Some)
             }
             Memory::Learned(path) => {
                 let memory = lstm_ssd::network::Memory::load(path, &Default::default());
                 let (memory, card) = memory.map_err(|error| wrong(path, &error))?;
-                let fingerprint =
-                    fingerprint(weights).map_err(|error| wrong(&self.setup.weights, &error))?;
-                card.check_detector(&fingerprint)
+                card.check_detector(&self.fingerprint(weights)?)
                     .map_err(|error| wrong(path, &error))?;
-                let detector = self.detector(weights, runner)?.with_memory(memory);
-                let detector = detector.map_err(|error| wrong(path, &error))?;
-                Ok(Some(Remembering::Learned(Box::new(detector))))
+                self.learned(weights, runner, memory, path).map(Some)
             }
         }
+    }
+
+    fn fingerprint(&self, weights: &Checkpoint) -> Result<String, NetworkError> {
+        fingerprint(weights).map_err(|error| wrong(&self.setup.weights, &error))
+    }
+
+    /// The detector with a memory that learned; `path` is named where they do not fit.
+    fn learned(
+        &self,
+        weights: &Checkpoint,
+        runner: &CpuRunner,
+        memory: lstm_ssd::network::Memory<Flex>,
+        path: &Path,
+    ) -> Result<Remembering, NetworkError> {
+        let detector = self.detector(weights, runner)?.with_memory(memory);
+        let detector = detector.map_err(|error| wrong(path, &error))?;
+        Ok(Remembering::Learned(Box::new(detector)))
     }
 }
 

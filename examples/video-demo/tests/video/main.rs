@@ -4,4 +4,6 @@ mod clips;
 #[path = "../common/mod.rs"]
 mod common;
 mod footage;
+#[path = "../../../../crates/lstm-ssd/tests/detector/shared.rs"]
+mod shared;
 mod viewer;

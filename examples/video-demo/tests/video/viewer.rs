@@ -15,13 +15,14 @@ use video_demo::raster::Raster;
 use video_demo::video::{Memory, Setup};
 use video_demo_app::{Compute, Look, Quantity, Request, Settings};
 
-use crate::clips::{Clip, SIZE, shared, y4m};
+use crate::clips::{Clip, SIZE, y4m};
 use crate::common::{self, Screen, app, click, press, shown};
+use crate::shared;
 
 /// The published detector and the default memory, where the weights are at hand.
 fn setup() -> Option<Setup> {
     Some(Setup {
-        weights: shared("ssd_mobilenet_v2/ssd_mobilenet_v2.safetensors")?,
+        weights: shared::file("ssd_mobilenet_v2/ssd_mobilenet_v2.safetensors")?,
         ..Setup::default()
     })
 }
@@ -297,7 +298,7 @@ fn film(setup: Setup, video: &Path, frames: u64) -> Result<Film, HeadlessError> 
 
 #[test]
 fn a_picture_of_a_video_is_drawn_without_a_window_and_the_same_every_time() {
-    let (Some(setup), Some(video)) = (setup(), shared("clips/carphone_pristine.mp4")) else {
+    let (Some(setup), Some(video)) = (setup(), shared::file("clips/carphone_pristine.mp4")) else {
         return;
     };
     let [one, other] = [0; 2].map(|_| film(setup.clone(), &video, 2).unwrap());
