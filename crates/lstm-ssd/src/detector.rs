@@ -39,7 +39,7 @@ pub struct Detector<B: Backend> {
     network: MobileNetV2Ssd<B>,
     memory: Option<Memory<B>>,
     /// What the memory remembers, where Burn's own operations compute it.
-    state: Option<MemoryState<B>>,
+    state: Kept<B>,
     /// Instead of Burn's own operations.
     #[cfg(feature = "cpu")]
     runner: Option<Fused>,
@@ -60,9 +60,25 @@ struct Fused {
 /// What a [`Detector`] remembers at a moment.
 #[derive(Debug, Clone)]
 pub struct Remembered<B: Backend> {
-    state: Option<MemoryState<B>>,
+    state: Kept<B>,
     #[cfg(feature = "cpu")]
     fused: Option<Moment>,
+}
+
+/// The states of a memory's two parts.
+#[derive(Debug, Clone)]
+struct Kept<B: Backend> {
+    frame: Option<MemoryState<B>>,
+    map: Option<MemoryState<B>>,
+}
+
+impl<B: Backend> Default for Kept<B> {
+    fn default() -> Self {
+        Self {
+            frame: None,
+            map: None,
+        }
+    }
 }
 
 /// A memory that does not fit a detector.
@@ -104,7 +120,7 @@ impl<B: Backend> Detector<B> {
         Ok(Self {
             network: MobileNetV2Ssd::from_checkpoint(&config, checkpoint, device)?,
             memory: None,
-            state: None,
+            state: Kept::default(),
             #[cfg(feature = "cpu")]
             runner: None,
             priors: config.priors().priors(),
@@ -147,8 +163,11 @@ impl<B: Backend> Detector<B> {
     pub fn with_memory(mut self, memory: Memory<B>) -> Result<Self, DetectorError> {
         let [channels, height, width] = self.config.trunk();
         memory.check_map([1, channels, height, width])?;
+        if let Some(frame) = memory.frame() {
+            frame.check_frame(self.config.input)?;
+        }
         self.memory = Some(memory);
-        self.state = None;
+        self.state = Kept::default();
         #[cfg(feature = "cpu")]
         if let Some(runner) = self.runner.take() {
             self.plan(runner.cpu)?;
@@ -163,7 +182,7 @@ impl<B: Backend> Detector<B> {
 
     /// Forgets all: the next picture is the first frame of a video. Without a memory, there is nothing to forget.
     pub fn reset(&mut self) {
-        self.state = None;
+        self.state = Kept::default();
         #[cfg(feature = "cpu")]
         if let Some(runner) = &mut self.runner {
             runner.network.reset();
@@ -188,10 +207,7 @@ impl<B: Backend> Detector<B> {
     ///
     /// If that is of another memory, or of a detector that something else computes. Nothing changes then.
     pub fn go_on_from(&mut self, remembered: &Remembered<B>) -> Result<(), DetectorError> {
-        let map = |state: &MemoryState<B>| state.map.dims();
-        let [channels, height, width] = self.config.trunk();
-        let fits = |state| self.memory.is_some() && map(state) == [1, channels, height, width];
-        if !remembered.state.as_ref().is_none_or(fits) {
+        if !self.fits(&remembered.state) {
             return Err(DetectorError::Remembered);
         }
         #[cfg(feature = "cpu")]
@@ -207,6 +223,19 @@ impl<B: Backend> Detector<B> {
         }
         self.state.clone_from(&remembered.state);
         Ok(())
+    }
+
+    /// Whether a memory's states are of the sizes of this detector's.
+    fn fits(&self, kept: &Kept<B>) -> bool {
+        let [channels, height, width] = self.config.trunk();
+        let map = kept.map.as_ref().is_none_or(|state| {
+            self.memory.is_some() && state.map.dims() == [1, channels, height, width]
+        });
+        let frame = self.memory.as_ref().and_then(Memory::frame);
+        let patches = kept.frame.as_ref().is_none_or(|state| {
+            frame.is_some_and(|frame| state.map.dims() == frame.patches(self.network.input()))
+        });
+        map && patches
     }
 
     /// Sets what is made of the network's numbers.
@@ -257,14 +286,19 @@ impl<B: Backend> Detector<B> {
         let Some(memory) = &self.memory else {
             return self.network.forward(frame);
         };
-        let trunk = self.network.try_trunk(frame);
-        let trunk = trunk.expect("the picture was resized to what the network takes");
-        let (map, state) = memory.step(trunk, self.state.take());
+        const SIZE: &str = "the picture was resized to what the network takes";
+        let frame = match memory.frame() {
+            Some(part) => {
+                let (frame, state) = part.try_step(frame, self.state.frame.take()).expect(SIZE);
+                self.state.frame = Some(state.detach());
+                frame
+            }
+            None => frame,
+        };
+        let trunk = self.network.try_trunk(frame).expect(SIZE);
+        let (map, state) = memory.step(trunk, self.state.map.take());
         // On a backend that differentiates, what it came from would be kept for ever.
-        self.state = Some(MemoryState {
-            cell: state.cell.detach(),
-            map: state.map.detach(),
-        });
+        self.state.map = Some(state.detach());
         let features = self.network.features_of_trunk(map);
         self.network.heads().forward(&features)
     }

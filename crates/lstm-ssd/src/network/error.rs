@@ -36,4 +36,15 @@ pub enum NetworkError {
         /// Memories in the state.
         found: usize,
     },
+    /// A frame that cannot be cut into patches.
+    #[error("patches of {patch} pixels divide no frame of {} x {}", frame[0], frame[1])]
+    Patch {
+        /// The side of a patch.
+        patch: usize,
+        /// Height and width of the frame.
+        frame: [usize; 2],
+    },
+    /// A sequence without frames.
+    #[error("expected at least one frame, found none")]
+    NoFrames,
 }

@@ -14,7 +14,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
 
 use super::pointwise::{column, means, pointwise};
-use super::{Cost, NetworkError};
+use super::{Cost, FrameMemory, FrameMemoryConfig, NetworkError};
 
 /// Configuration of a [`Memory`].
 #[derive(Config, Debug, PartialEq)]
@@ -25,9 +25,11 @@ pub struct MemoryConfig {
     /// Channels of its states.
     #[config(default = 64)]
     pub hidden: usize,
+    /// Its part in front of the detector, if it has one.
+    pub frame: Option<FrameMemoryConfig>,
 }
 
-/// Of the gate's weights, whose deviations are `gain / sqrt(inputs)`, and its bias at the start, by which it is all but
+/// Of a gate's weights, whose deviations are `gain / sqrt(inputs)`, and its bias at the start, by which it is all but
 /// closed.
 pub(crate) const GATE_GAIN: f64 = 0.1;
 const GATE_BIAS: f64 = -2.0;
@@ -45,13 +47,17 @@ impl MemoryConfig {
     ///
     /// # Errors
     ///
-    /// If the [cell](Self::cell) is not legal.
+    /// If the [cell](Self::cell) is not legal, or that of the part in front.
     pub fn validate(&self) -> Result<(), NetworkError> {
+        if let Some(frame) = &self.frame {
+            frame.validate()?;
+        }
         let checked = self.cell().validate();
         checked.map_err(|source| NetworkError::Memory { map: 0, source })
     }
 
-    /// Parameters, and multiply-accumulates of one frame on a map of `[height, width]`.
+    /// Parameters, and multiply-accumulates of one frame on a map of `[height, width]`, without the
+    /// [part in front](Self::frame).
     pub fn cost(&self, map: [usize; 2]) -> Cost {
         let (cell, [height, width]) = (self.cell(), map);
         let (channels, hidden) = (self.channels as u64, self.hidden as u64);
@@ -83,7 +89,9 @@ impl MemoryConfig {
             conv
         };
         let of_means = |inputs: usize| Initializer::Zeros.init([inputs, channels], device);
+        let frame = self.frame.as_ref();
         Ok(Memory {
+            frame: frame.map(|frame| frame.try_init(device)).transpose()?,
             cell: self.cell().init(device),
             correction: pointwise(hidden, 0.0, Some(0.0)),
             gate_input: pointwise(channels, GATE_GAIN, Some(GATE_BIAS)),
@@ -135,8 +143,19 @@ impl MemoryConfig {
 pub struct MemoryState<B: Backend> {
     /// The state of its cell.
     pub cell: BottleneckLstmState<B>,
-    /// The map as it was repaired, `[batch, channels, height, width]`, divided by the scale.
+    /// The map as it was repaired, `[batch, channels, height, width]`, divided by the scale. Of a
+    /// [`FrameMemory`], the frame as a map of patches.
     pub map: Tensor<B, 4>,
+}
+
+impl<B: Backend> MemoryState<B> {
+    /// The same numbers, without what they came from.
+    pub fn detach(self) -> Self {
+        Self {
+            cell: self.cell.detach(),
+            map: self.map.detach(),
+        }
+    }
 }
 
 /// A memory behind a map of a detector that was trained without one: it puts what it remembers of the map in the place
@@ -155,8 +174,13 @@ pub struct MemoryState<B: Backend> {
 /// The repaired map `z'` is carried on. It lies between what was and what is, so it cannot run away; a frame that is
 /// lost becomes a copy of the one before. The means are over the map: a frame that is damaged as a whole stands out by
 /// them. `amount`, one number a channel, starts at zero: until it is trained, the detector is exactly what it was.
+///
+/// It may have a part in front of the detector, a [`FrameMemory`], which is of the frame what this is of the map: noise is
+/// taken away where it has not gone through layers yet.
 #[derive(Module, Debug)]
 pub struct Memory<B: Backend> {
+    /// Its part in front of the detector.
+    pub(super) frame: Option<FrameMemory<B>>,
     /// What remembers.
     pub cell: BottleneckLstm<B>,
     pub(super) correction: Conv2d<B>,
@@ -179,7 +203,19 @@ impl<B: Backend> Memory<B> {
         MemoryConfig {
             channels: self.amount.dims()[0],
             hidden: self.cell.config().hidden_channels,
+            frame: self.frame.as_ref().map(FrameMemory::config),
         }
+    }
+
+    /// Its part in front of the detector, if it has one.
+    pub fn frame(&self) -> Option<&FrameMemory<B>> {
+        self.frame.as_ref()
+    }
+
+    /// Puts a part in front of the detector, in the place of one that was there.
+    pub fn with_frame(mut self, frame: FrameMemory<B>) -> Self {
+        self.frame = Some(frame);
+        self
     }
 
     /// How much of what it remembers it may put in, for each channel: `[channels]`, from -1 to 1.
@@ -187,10 +223,16 @@ impl<B: Backend> Memory<B> {
         self.amount.val().tanh()
     }
 
-    /// The parameter that the amounts come of.
+    /// The parameter by which it changes anything at all.
     #[cfg(feature = "train")]
-    pub(crate) fn amount_id(&self) -> ParamId {
-        self.amount.id
+    pub(crate) fn amount_ids(&self) -> Vec<ParamId> {
+        vec![self.amount.id]
+    }
+
+    /// The deviations of the map's channels: what it is divided by within.
+    #[cfg(feature = "train")]
+    pub(crate) fn scale(&self) -> Tensor<B, 1> {
+        self.scale.val()
     }
 
     /// Sets the deviations of the map's channels, on undamaged frames: what it is divided by within.

@@ -223,6 +223,23 @@ impl<B: Backend> Memory<B> {
     }
 }
 
+#[cfg(feature = "train")]
+impl<B: Backend> crate::network::FrameMemory<B> {
+    /// The SHA-256 of its weights, names and shapes included.
+    pub(crate) fn digest(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let mut tensors = Tensors::default();
+        self.visit(&mut tensors);
+        let mut hash = Sha256::new();
+        for (name, (shape, bytes)) in &tensors.found {
+            hash.update(format!("{name}{shape:?}"));
+            hash.update(bytes);
+        }
+        let digest = hash.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 fn description(content: &[u8], checkpoint: &Checkpoint) -> Result<Description, MemoryFileError> {
     #[derive(Deserialize)]
     struct Header {
@@ -283,8 +300,32 @@ fn tensors(config: &MemoryConfig) -> Vec<(String, Vec<usize>)> {
         ("amount", &[channels]),
         ("scale", &[channels]),
     ];
-    let tensors = tensors.map(|(name, shape)| (name.to_owned(), shape.to_vec()));
-    tensors.into()
+    let named = |prefix: &str, tensors: &[(&str, &[usize])]| -> Vec<(String, Vec<usize>)> {
+        let tensors = tensors.iter();
+        let named = tensors.map(|(name, shape)| (format!("{prefix}{name}"), shape.to_vec()));
+        named.collect()
+    };
+    let mut all = named("", &tensors);
+    if let Some(frame) = &config.frame {
+        let (hidden, inputs) = (frame.hidden, frame.cell().input_channels);
+        let both = inputs + hidden;
+        let tensors: [(&str, &[usize]); 12] = [
+            ("cell.depthwise", &[both, 1, 3, 3]),
+            ("cell.bottleneck", &[hidden, both, 1, 1]),
+            ("cell.bottleneck_bias", &[hidden]),
+            ("cell.bottleneck_depthwise", &[hidden, 1, 3, 3]),
+            ("cell.gates", &[4 * hidden, hidden, 1, 1]),
+            ("cell.gates_bias", &[4 * hidden]),
+            ("gate_input.weight", &[1, inputs, 1, 1]),
+            ("gate_input.bias", &[1]),
+            ("gate_hidden.weight", &[1, hidden, 1, 1]),
+            ("gate_means", &[both]),
+            ("light", &[1]),
+            ("amount", &[1]),
+        ];
+        all.extend(named("frame.", &tensors));
+    }
+    all
 }
 
 /// Collects the tensors of a module: shapes, and values in little-endian bytes.
@@ -344,7 +385,10 @@ mod tests {
 
     #[test]
     fn a_file_has_the_names_of_the_module() {
-        let config = MemoryConfig::new().with_channels(5).with_hidden(4);
+        let config = MemoryConfig::new()
+            .with_channels(5)
+            .with_hidden(4)
+            .with_frame(Some(crate::network::FrameMemoryConfig::new()));
         let mut found = Tensors::default();
         let memory = config.try_init::<Flex>(&Default::default()).unwrap();
         memory.visit(&mut found);

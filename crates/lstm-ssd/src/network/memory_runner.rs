@@ -52,7 +52,7 @@ pub(super) struct MemoryRunner {
 
 /// What is remembered at a moment.
 #[derive(Debug, Clone)]
-pub struct Moment {
+pub struct MapMoment {
     cell: BottleneckLstmState<Flex>,
     repaired: Vec<f32>,
     begun: bool,
@@ -211,8 +211,8 @@ impl MemoryRunner {
     }
 
     /// What is remembered now.
-    pub fn moment(&self) -> Moment {
-        Moment {
+    pub fn moment(&self) -> MapMoment {
+        MapMoment {
             cell: self.cell.state(),
             repaired: self.repaired.clone(),
             begun: self.begun,
@@ -220,7 +220,7 @@ impl MemoryRunner {
     }
 
     /// Goes on from a moment. False, and nothing changes, if it is one of another memory.
-    pub fn go_on_from(&mut self, moment: &Moment) -> bool {
+    pub fn go_on_from(&mut self, moment: &MapMoment) -> bool {
         let same = moment.repaired.len() == self.repaired.len();
         if !same || self.cell.try_set_state(moment.cell.clone()).is_err() {
             return false;
@@ -244,8 +244,8 @@ impl MemoryRunner {
 
 /// The cell, for a map that is not divided by the scale.
 fn cell_of_unscaled<B: Backend>(memory: &Memory<B>, scale: &[f32]) -> BottleneckLstm<Flex> {
-    let (from, device) = (&memory.cell, Default::default());
-    let mut cell = from.config().init::<Flex>(&device);
+    let from = &memory.cell;
+    let mut cell = cell_on_flex(from);
     let mut depthwise = values(from.depthwise.val());
     let taps = from.depthwise.dims()[2..].iter().product();
     // Those over the input come first.
@@ -253,7 +253,14 @@ fn cell_of_unscaled<B: Backend>(memory: &Memory<B>, scale: &[f32]) -> Bottleneck
         kernel.iter_mut().for_each(|weight| *weight /= scale);
     }
     let depthwise = TensorData::new(depthwise, from.depthwise.dims());
-    cell.depthwise = Param::from_tensor(Tensor::from_data(depthwise, &device));
+    cell.depthwise = Param::from_tensor(Tensor::from_data(depthwise, &Default::default()));
+    cell
+}
+
+/// A cell of the TensorFlow family, wherever it is.
+pub(super) fn cell_on_flex<B: Backend>(from: &BottleneckLstm<B>) -> BottleneckLstm<Flex> {
+    let mut cell = from.config().init::<Flex>(&Default::default());
+    cell.depthwise = on_flex(&from.depthwise);
     cell.bottleneck = on_flex(&from.bottleneck);
     cell.bottleneck_bias = on_flex(&from.bottleneck_bias);
     cell.bottleneck_depthwise = on_flex(&from.bottleneck_depthwise);
@@ -267,7 +274,7 @@ fn on_flex<B: Backend, const D: usize>(param: &Param<Tensor<B, D>>) -> Param<Ten
     Param::from_tensor(Tensor::from_data(data, &Default::default()))
 }
 
-fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+pub(super) fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().iter().collect()
 }
 
@@ -301,7 +308,7 @@ fn pointwise(
 }
 
 /// Always in the same order, whatever the threads.
-fn sum(values: &[f32]) -> f32 {
+pub(super) fn sum(values: &[f32]) -> f32 {
     let (chunks, rest) = values.as_chunks::<SUMS>();
     let mut sums = [0.0; SUMS];
     for chunk in chunks {

@@ -31,6 +31,10 @@ const LAST: usize = 1280;
 /// Channels between and after the two convolutions of each extra stage.
 const EXTRAS: [(usize, usize); 4] = [(256, 512), (128, 256), (128, 256), (64, 128)];
 
+/// Blocks before the map that [`early`](MobileNetV2Ssd::early) yields.
+#[cfg(feature = "train")]
+const EARLY: usize = 3;
+
 /// The block whose expanded map, before its stride, feeds the first heads.
 const FIRST_MAP: usize = 13;
 
@@ -354,6 +358,15 @@ impl<B: Backend> MobileNetV2Ssd<B> {
         image_exactly("frames", [dims[0], 3, height, width], dims)?;
         let stem = all(&self.stem, frames);
         Ok(self.front.iter().fold(stem, |x, block| block.forward(x)))
+    }
+
+    /// The map after block 2, of frames of any size that is a multiple of 4:
+    /// `[batch, 24, height / 4, width / 4]`, not activated.
+    #[cfg(feature = "train")]
+    pub(crate) fn early(&self, frames: Tensor<B, 4>) -> Tensor<B, 4> {
+        let stem = all(&self.stem, frames);
+        let early = self.front.iter().take(EARLY);
+        early.fold(stem, |x, block| block.forward(x))
     }
 
     /// What the heads read, as [`features`](Self::features), of the map that [`try_trunk`](Self::try_trunk) yields.

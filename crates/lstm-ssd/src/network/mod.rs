@@ -3,6 +3,9 @@
 mod block;
 mod error;
 mod fingerprint;
+mod frame_memory;
+#[cfg(feature = "cpu")]
+mod frame_runner;
 #[cfg(feature = "cpu")]
 mod graph;
 mod heads;
@@ -22,6 +25,9 @@ mod weights;
 pub use block::{Block, Normalization};
 pub use error::NetworkError;
 pub use fingerprint::fingerprint;
+pub use frame_memory::{FrameMemory, FrameMemoryConfig};
+#[cfg(feature = "cpu")]
+pub(crate) use frame_runner::FrameRunner;
 pub use heads::{Heads, Predictions};
 pub use layer::{Cost, Layer};
 pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
@@ -29,12 +35,12 @@ pub use lstm_ssd::{LstmSsd, LstmSsdConfig, LstmSsdState, MAPS};
 pub(crate) use memory::GATE_GAIN;
 pub use memory::{Memory, MemoryConfig, MemoryState};
 pub use memory_file::{MemoryCard, MemoryFileError};
-#[cfg(feature = "cpu")]
-pub(crate) use memory_runner::Moment;
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2Ssd, MobileNetV2SsdConfig};
 #[cfg(feature = "train")]
 pub(crate) use pointwise::column;
+#[cfg(feature = "cpu")]
+pub(crate) use runner::Moment;
 #[cfg(feature = "cpu")]
 pub use runner::{Numbers, RunnerError, SsdRunner};
 pub use weights::{Mismatch, WeightsError};

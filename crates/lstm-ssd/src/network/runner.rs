@@ -6,7 +6,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use thiserror::Error;
 
-use super::memory_runner::{MemoryRunner, Moment};
+use super::frame_runner::{FrameMoment, FrameRunner};
+use super::memory_runner::{MapMoment, MemoryRunner};
 use super::{Memory, MobileNetV2Ssd, NetworkError, Predictions};
 use bottleneck_lstm::checks::image_exactly;
 
@@ -41,8 +42,29 @@ pub struct SsdRunner {
 /// A memory, and the part of the network before it.
 #[derive(Debug)]
 struct Before {
+    frame: Option<FrameRunner>,
     trunk: Network,
     memory: MemoryRunner,
+}
+
+/// What a runner's memory remembers.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    frame: Option<FrameMoment>,
+    map: MapMoment,
+}
+
+impl Before {
+    /// Goes on from a moment. False, and nothing changes, if it is one of another memory.
+    fn go_on_from(&mut self, moment: &Moment) -> bool {
+        match (&mut self.frame, &moment.frame) {
+            (None, None) => self.memory.go_on_from(&moment.map),
+            (Some(frame), Some(then)) => {
+                frame.fits(then) && self.memory.go_on_from(&moment.map) && frame.go_on_from(then)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What a detector says of each prior of a frame.
@@ -96,10 +118,17 @@ impl SsdRunner {
         memory: &Memory<B>,
         runner: &CpuRunner,
     ) -> Result<Self, RunnerError> {
+        let memory_frame = memory.frame();
         let memory = MemoryRunner::new(memory, network.config().trunk(), runner)?;
         let trunk = runner.network(&network.trunk_graph()?);
+        let frame = memory_frame.map(|frame| FrameRunner::new(frame, network.input(), runner));
+        let before = Before {
+            frame: frame.transpose()?,
+            trunk,
+            memory,
+        };
         Ok(Self {
-            memory: Some(Box::new(Before { trunk, memory })),
+            memory: Some(Box::new(before)),
             network: runner.network(&network.tail_graph()?),
             input: network.input(),
             classes: network.heads().num_classes(),
@@ -110,19 +139,25 @@ impl SsdRunner {
     pub fn reset(&mut self) {
         if let Some(before) = &mut self.memory {
             before.memory.reset();
+            if let Some(frame) = &mut before.frame {
+                frame.reset();
+            }
         }
     }
 
     /// What the memory remembers now, if there is one.
     pub(crate) fn moment(&self) -> Option<Moment> {
-        self.memory.as_ref().map(|before| before.memory.moment())
+        self.memory.as_ref().map(|before| Moment {
+            frame: before.frame.as_ref().map(FrameRunner::moment),
+            map: before.memory.moment(),
+        })
     }
 
     /// Has the memory go on from a moment. False, and nothing changes, if it is one of another memory.
     pub(crate) fn go_on_from(&mut self, moment: Option<&Moment>) -> bool {
         match (&mut self.memory, moment) {
             (None, None) => true,
-            (Some(before), Some(moment)) => before.memory.go_on_from(moment),
+            (Some(before), Some(moment)) => before.go_on_from(moment),
             _ => false,
         }
     }
@@ -141,6 +176,11 @@ impl SsdRunner {
         match &mut self.memory {
             None => self.network.run(frame)?,
             Some(before) => {
+                let frame = match &mut before.frame {
+                    // A frame of another size is for the trunk to refuse.
+                    Some(memory) if frame.len() == memory.len() => memory.step(frame),
+                    _ => frame,
+                };
                 before.trunk.run(frame)?;
                 let map = before.memory.step(before.trunk.output(0));
                 self.network.run(map)?;
@@ -161,7 +201,12 @@ impl SsdRunner {
         let Some(before) = &mut self.memory else {
             return Ok(self.network.profile(frame)?);
         };
-        let mut times = before.trunk.profile(frame)?;
+        let mut times = Vec::new();
+        let frame = match &mut before.frame {
+            Some(memory) if frame.len() == memory.len() => memory.profile(frame, &mut times),
+            _ => frame,
+        };
+        times.extend(before.trunk.profile(frame)?);
         let map = before.memory.profile(before.trunk.output(0), &mut times);
         times.extend(self.network.profile(map)?);
         Ok(times)

@@ -102,7 +102,7 @@ impl<B: AutodiffBackend> DetectionLoss<B> {
 }
 
 /// Some steps of a chunk, but not its first.
-fn some_of(random: &mut Random, count: usize) -> Vec<usize> {
+pub(super) fn some_of(random: &mut Random, count: usize) -> Vec<usize> {
     let mut steps: Vec<usize> = (1..FRAMES).collect();
     for index in 0..count {
         let other = index + random.below(steps.len() - index);

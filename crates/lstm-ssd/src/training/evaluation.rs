@@ -8,16 +8,16 @@ use super::TrainingError;
 use super::clip::FRAMES;
 use super::loss::feature_loss;
 use super::maps::{Maps, Part};
-use crate::network::Memory;
+use super::student::Student;
 
-/// The mean loss of features over all damaged copies of clips, each from a fresh memory on: as they are shown, and of
-/// what `memory` makes of them.
+/// The mean loss of features, or of the pixels of frames, over all damaged copies of clips, each from a fresh memory on:
+/// as they are shown, and of what a part of a memory makes of them.
 ///
 /// # Errors
 ///
 /// If the maps cannot be read, or are none that the memory takes.
-pub fn evaluate<B: Backend, R: CellRunner<B>>(
-    memory: &Memory<B>,
+pub fn evaluate<B: Backend, R: CellRunner<B>, S: Student<B>>(
+    memory: &S,
     maps: &Maps,
     runner: &R,
     device: &B::Device,
@@ -37,8 +37,7 @@ pub fn evaluate<B: Backend, R: CellRunner<B>>(
         let attention = Tensor::<B, 3>::from_data(attention, device);
         for copy in 0..maps.config().copies {
             let shown = read(clip, Part::Copy(copy))?;
-            let (made, _) =
-                memory.try_forward_with(runner, shown.clone().unsqueeze_dim(0), None)?;
+            let (made, _) = memory.repair(runner, shown.clone().unsqueeze_dim(0), None)?;
             for (sum, maps) in sums.iter_mut().zip([shown, made.squeeze_dim(0)]) {
                 let loss = feature_loss(maps, truth.clone(), attention.clone(), scale.clone());
                 *sum += loss.mean().into_scalar().elem::<f64>();

@@ -1,7 +1,8 @@
-//! The clips as a memory sees them: maps of the frozen detector, in a folder.
+//! The clips as a part of a memory sees them, in a folder: maps of the frozen detector, or cuts of the frames.
 //!
 //! A file for each clip has, as `f16` one after the other: the maps of its undamaged frames, those of each damaged copy,
-//! where something is to be seen, box codes and scores. `cache.json` says what they were made of.
+//! those of the undamaged frames as they are shown if a frame memory repairs them, where something is to be seen, box
+//! codes and scores. `cache.json` says what they were made of.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -13,18 +14,18 @@ use burn::tensor::backend::Backend;
 use half::f16;
 use serde::{Deserialize, Serialize};
 
-use super::attention::paint;
 use super::clip::{Clip, FRAMES, SPAN};
 use super::error::TrainingError as Error;
 use super::footage::{Description, Footage, Source};
 use super::teacher::Teacher;
+use super::view::{View, Viewer};
 use crate::network::{MobileNetV2Ssd, MobileNetV2SsdConfig};
 use crate::{Picture, whole_file};
 
 const SETTINGS: &str = "cache.json";
 const EXTENSION: &str = "f16";
 /// Of the files' content: clips and damages that are drawn in another way are other ones.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Clips from which the deviations of a map's channels are taken, at most.
 const MEASURED: usize = 40;
@@ -52,6 +53,9 @@ struct Settings {
     /// The fingerprint of the detector's weights.
     detector: String,
     config: MapsConfig,
+    view: String,
+    /// Whether undamaged frames are shown as something else than they should be.
+    repairs: bool,
     footage: Vec<Description>,
     /// Channels, height and width of a map.
     map: [usize; 3],
@@ -66,6 +70,8 @@ pub(super) enum Part {
     Clean,
     /// Maps of a copy's.
     Copy(usize),
+    /// Maps of its frames as they are shown undamaged.
+    Sound,
     /// How much there is to be seen in each cell, `[frames, height, width]`.
     Attention,
     /// Box codes of the priors on the finest map, `[frames, priors, 4]`.
@@ -102,6 +108,7 @@ impl Maps {
         fingerprint: &str,
         footage: &Footage,
         config: &MapsConfig,
+        view: View<'_>,
         progress: impl Fn(usize) + Sync,
         stop: &AtomicBool,
     ) -> Result<Option<Self>, Error> {
@@ -121,17 +128,22 @@ impl Maps {
         }
         let classes = detector.heads().num_classes();
         let network = MobileNetV2SsdConfig::new(classes).with_input(detector.input());
-        let [height, width] = detector.input().map(|side| side.div_ceil(16));
+        let input = detector.input();
         let settings = Settings {
             version: VERSION,
             detector: fingerprint.to_owned(),
             config: config.clone(),
+            view: view.identity(),
+            repairs: view.repairs(),
             footage: sources
                 .iter()
                 .map(|source| source.description.clone())
                 .collect(),
-            map: [crate::network::MemoryConfig::new().channels, height, width],
-            heads: [finest(&network), classes],
+            map: view.shape(input, network.trunk()),
+            heads: match view {
+                View::Frames => [0, 0],
+                View::Maps { .. } => [finest(&network), classes],
+            },
         };
         settings.occupy(folder)?;
         let mut maps = Self {
@@ -140,23 +152,24 @@ impl Maps {
             black: Vec::new(),
             scale: Vec::new(),
         };
-        let teacher = || Teacher::new(detector, config.class);
-        if !maps.make(sources, teacher, progress, stop)? {
+        let (shape, heads) = (maps.settings.map, maps.settings.heads);
+        let viewer = || {
+            let teacher = Teacher::new(detector, config.class)?;
+            Viewer::new(view, teacher, config.class, input, shape, heads)
+        };
+        if !maps.make(sources, viewer, progress, stop)? {
             return Ok(None);
         }
-        let [height, width] = detector.input();
-        let black = Picture::new(width, height, vec![0; 3 * height * width]);
-        let black = black.expect("a picture of the network's size");
-        maps.black = teacher()?.map(&black)?.to_vec();
+        maps.black = viewer()?.black()?;
         maps.scale = maps.measure()?;
         Ok(Some(maps))
     }
 
     /// Makes all clips that are missing; returns whether they are all there.
-    fn make(
+    fn make<'a>(
         &self,
         sources: &[Source],
-        teacher: impl Fn() -> Result<Teacher, Error> + Sync,
+        viewer: impl Fn() -> Result<Viewer<'a>, Error> + Sync,
         progress: impl Fn(usize) + Sync,
         stop: &AtomicBool,
     ) -> Result<bool, Error> {
@@ -189,7 +202,7 @@ impl Maps {
         let (send, receive) = mpsc::sync_channel::<(&(usize, Clip), Vec<Arc<Picture>>)>(1);
         let receive = Mutex::new(receive);
         let work = || -> Result<(), Error> {
-            let mut teacher = teacher()?;
+            let mut viewer = viewer()?;
             loop {
                 let next = receive.lock().expect("no thread panics with it").recv();
                 let Ok(((number, clip), frames)) = next else {
@@ -198,7 +211,12 @@ impl Maps {
                 if stopped() {
                     continue;
                 }
-                let content = self.content(clip, &frames, &sources[clip.source], &mut teacher)?;
+                let source = &sources[clip.source];
+                let values = viewer.content(seed, *number, clip, &frames, source)?;
+                debug_assert_eq!(values.len(), self.settings.values());
+                let bytes = values.iter();
+                let bytes = bytes.flat_map(|value| f16::from_f32(*value).to_le_bytes());
+                let content: Vec<u8> = bytes.collect();
                 let path = self.path(*number);
                 whole_file::write(&path, &content).map_err(Error::io(&path))?;
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
@@ -250,54 +268,6 @@ impl Maps {
         Ok(done.into_inner() == clips)
     }
 
-    /// A clip's file.
-    fn content(
-        &self,
-        clip: &Clip,
-        frames: &[Arc<Picture>],
-        source: &Source,
-        teacher: &mut Teacher,
-    ) -> Result<Vec<u8>, Error> {
-        let [_, height, width] = self.settings.map;
-        let pictures = clip.shoot(frames);
-        let mut maps: Vec<Vec<f32>> = Vec::with_capacity(FRAMES);
-        let [mut attention, mut codes, mut scores]: [Vec<f32>; 3] = Default::default();
-        for (index, picture) in pictures.iter().enumerate() {
-            let map = teacher.map(picture)?.to_vec();
-            let mut sight = teacher.look(&map)?;
-            if let (Some(truth), Some(class)) = (&source.truth, self.settings.config.class) {
-                let objects = truth.frame(clip.frames[index] + 1).iter();
-                let objects = objects.filter(|object| !object.ignored);
-                let objects: Vec<_> = objects
-                    .map(|object| clip.see(&object.bounds, index))
-                    .collect();
-                teacher.correct(&mut sight, class, &objects);
-            }
-            attention.extend(paint(&teacher.boxes(&sight), [height, width]));
-            let [priors, classes] = self.settings.heads;
-            codes.extend(&sight.codes[..priors * 4]);
-            scores.extend(&sight.scores[..priors * classes]);
-            maps.push(map);
-        }
-        let mut values = maps.concat();
-        for copy in clip.damage(&pictures) {
-            for (index, damaged) in copy.iter().enumerate() {
-                match *damaged == pictures[index] {
-                    true => values.extend(&maps[index]),
-                    false => values.extend(teacher.map(damaged)?),
-                }
-            }
-        }
-        values.extend(attention);
-        values.extend(codes);
-        values.extend(scores);
-        debug_assert_eq!(values.len(), self.settings.values());
-        let bytes = values
-            .iter()
-            .flat_map(|value| f16::from_f32(*value).to_le_bytes());
-        Ok(bytes.collect())
-    }
-
     /// The deviations of the channels on undamaged frames of the first clips.
     fn measure(&self) -> Result<Vec<f32>, Error> {
         let [channels, height, width] = self.settings.map;
@@ -344,6 +314,14 @@ impl Maps {
         Ok(values
             .map(|bytes| f16::from_le_bytes([bytes[0], bytes[1]]).to_f32())
             .collect())
+    }
+
+    /// The part that has undamaged frames as they are shown.
+    pub(super) fn sound(&self) -> Part {
+        match self.settings.repairs {
+            true => Part::Sound,
+            false => Part::Clean,
+        }
     }
 
     /// Channels, height and width of a map.
@@ -443,12 +421,13 @@ impl Settings {
     fn place(&self, part: Part) -> (usize, usize) {
         let ([channels, height, width], [priors, classes]) = (self.map, self.heads);
         let maps = FRAMES * channels * height * width;
-        let after = maps * (1 + self.config.copies);
+        let after = maps * (1 + self.config.copies + usize::from(self.repairs));
         let attention = FRAMES * height * width;
         let codes = FRAMES * priors * 4;
         match part {
             Part::Clean => (0, maps),
             Part::Copy(copy) => (maps * (1 + copy), maps),
+            Part::Sound => (maps * (1 + self.config.copies), maps),
             Part::Attention => (after, attention),
             Part::Codes => (after + attention, codes),
             Part::Scores => (after + attention + codes, FRAMES * priors * classes),

@@ -1,38 +1,34 @@
-//! AdamW for a memory: its amounts learn faster than its weights.
+//! AdamW for a part of a memory: its amounts learn faster than its weights, and do not decay.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{AutodiffModule, ModuleVisitor, Param, ParamId};
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{AdamW, AdamWConfig, GradientsParams, Optimizer};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 
-use crate::network::Memory;
+use super::student::Student;
 
 const BETAS: [f32; 2] = [0.9, 0.98];
 const DECAY: f32 = 1e-3;
 
-/// How much faster the amounts learn, which do not decay: all that a memory does is multiplied by them, and they start
-/// at zero.
-const AMOUNT: f64 = 20.0;
-
 /// The largest norm of all gradients together.
 const NORM: f64 = 1.0;
 
-type Adam<B> = OptimizerAdaptor<AdamW, Memory<B>, B>;
+type Adam<B, S> = OptimizerAdaptor<AdamW, S, B>;
 
 /// What it remembers of earlier gradients.
-pub(super) type Moments<B> = (
-    <Adam<B> as Optimizer<Memory<B>, B>>::Record,
-    <Adam<B> as Optimizer<Memory<B>, B>>::Record,
+pub(super) type Moments<B, S> = (
+    <Adam<B, S> as Optimizer<S, B>>::Record,
+    <Adam<B, S> as Optimizer<S, B>>::Record,
 );
 
 /// The optimiser.
-pub(super) struct MemoryOptimizer<B: AutodiffBackend> {
-    weights: Adam<B>,
-    amount: Adam<B>,
+pub(super) struct MemoryOptimizer<B: AutodiffBackend, S: AutodiffModule<B>> {
+    weights: Adam<B, S>,
+    amount: Adam<B, S>,
 }
 
-impl<B: AutodiffBackend> MemoryOptimizer<B> {
+impl<B: AutodiffBackend, S: Student<B> + AutodiffModule<B>> MemoryOptimizer<B, S> {
     pub fn new() -> Self {
         let [beta_1, beta_2] = BETAS;
         let adam = |decay| {
@@ -50,10 +46,10 @@ impl<B: AutodiffBackend> MemoryOptimizer<B> {
     }
 
     /// The memory after one step.
-    pub fn step(&mut self, rate: f64, memory: Memory<B>, gradients: B::Gradients) -> Memory<B> {
+    pub fn step(&mut self, rate: f64, memory: S, gradients: B::Gradients) -> S {
         let mut gradients = Gradients {
             all: GradientsParams::from_grads(gradients, &memory),
-            amount: memory.amount_id(),
+            amounts: memory.amount_ids(),
             squares: 0.0,
             clipped: None,
         };
@@ -69,14 +65,14 @@ impl<B: AutodiffBackend> MemoryOptimizer<B> {
             return memory;
         };
         let memory = self.weights.step(rate, memory, clipped.weights);
-        self.amount.step(AMOUNT * rate, memory, clipped.amount)
+        self.amount.step(S::AMOUNT * rate, memory, clipped.amount)
     }
 
-    pub fn to_record(&self) -> Moments<B> {
+    pub fn to_record(&self) -> Moments<B, S> {
         (self.weights.to_record(), self.amount.to_record())
     }
 
-    pub fn load_record(self, (weights, amount): Moments<B>) -> Self {
+    pub fn load_record(self, (weights, amount): Moments<B, S>) -> Self {
         Self {
             weights: self.weights.load_record(weights),
             amount: self.amount.load_record(amount),
@@ -87,7 +83,7 @@ impl<B: AutodiffBackend> MemoryOptimizer<B> {
 /// Gradients, of which the first visit sums the squares and the second one makes clipped ones.
 struct Gradients {
     all: GradientsParams,
-    amount: ParamId,
+    amounts: Vec<ParamId>,
     squares: f64,
     clipped: Option<Clipped>,
 }
@@ -106,7 +102,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients {
         match &mut self.clipped {
             None => self.squares += gradient.square().sum().into_scalar().elem::<f64>(),
             Some(clipped) => {
-                let group = match param.id == self.amount {
+                let group = match self.amounts.contains(&param.id) {
                     true => &mut clipped.amount,
                     false => &mut clipped.weights,
                 };

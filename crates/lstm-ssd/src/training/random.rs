@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     Damage,
     /// What is learned from next.
     Unroll,
+    /// Which part of a clip's frames is learned from.
+    Cut,
 }
 
 /// A sequence of random numbers.

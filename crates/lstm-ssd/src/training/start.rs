@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use super::random::{Purpose, Random};
-use crate::network::{GATE_GAIN, Memory};
+use crate::network::GATE_GAIN;
 
 /// Draws every convolution of a memory anew, with the deviations that [`MemoryConfig::try_init`] has too. All else
 /// keeps its value: it starts with constants.
@@ -14,8 +14,8 @@ use crate::network::{GATE_GAIN, Memory};
 /// the process does.
 ///
 /// [`MemoryConfig::try_init`]: crate::network::MemoryConfig::try_init
-pub(super) fn draw<B: Backend>(memory: Memory<B>, seed: u64) -> Memory<B> {
-    let channels = memory.config().channels;
+/// `channels` are those of what its cell sees.
+pub(super) fn draw<B: Backend, M: Module<B>>(memory: M, channels: usize, seed: u64) -> M {
     memory.map(&mut Draw {
         seed,
         channels,

@@ -65,7 +65,12 @@ impl Teacher {
     pub fn map(&mut self, picture: &Picture) -> Result<&[f32], TrainingError> {
         let [height, width] = self.input;
         let planes = picture.resize(width, height).to_planes();
-        self.trunk.run(&planes).map_err(RunnerError::from)?;
+        self.map_of(&planes)
+    }
+
+    /// The same of a frame of the network's size, `[3, height, width]` from -1 to 1.
+    pub fn map_of(&mut self, frame: &[f32]) -> Result<&[f32], TrainingError> {
+        self.trunk.run(frame).map_err(RunnerError::from)?;
         Ok(self.trunk.output(0))
     }
 

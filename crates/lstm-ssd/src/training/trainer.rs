@@ -7,23 +7,30 @@ use bottleneck_lstm::{BottleneckLstmState, CellRunner};
 use burn::module::{AutodiffModule, Module};
 use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Recorder};
 use burn::tensor::backend::AutodiffBackend;
-use burn::tensor::{ElementConversion, Tensor, TensorData};
+use burn::tensor::{ElementConversion, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
 use super::clip::FRAMES;
-use super::detection::DetectionLoss;
+use super::detection::{DetectionLoss, some_of};
+use super::frame_loss::{FrameLoss, PATCH};
 use super::loss::feature_loss;
 use super::maps::Maps;
 use super::optimizer::{MemoryOptimizer, Moments};
 use super::random::{Purpose, Random};
+use super::student::Student;
 use super::unroll::{Chunk, Slot};
 use super::{schedule, start};
-use crate::network::{Memory, MemoryConfig, MemoryState, MobileNetV2Ssd};
+use crate::network::{
+    FrameMemory, FrameMemoryConfig, Memory, MemoryConfig, MemoryState, MobileNetV2Ssd,
+};
 use crate::whole_file;
 
 /// The share of the iterations before the loss of detections comes in.
 const FEATURES_ALONE: f64 = 0.05;
+
+/// Frames of a chunk whose pixels count in an iteration.
+const FRAMES_LOOKED_AT: usize = 8;
 
 /// All that decides what comes of a training, beside the maps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +46,7 @@ pub struct TrainingConfig {
     /// The highest learning rate.
     pub rate: f64,
     /// The weight of the loss of detections beside that of features. With 0 there is none, and an iteration takes half
-    /// the time.
+    /// the time. A frame memory has none.
     pub detection: f64,
 }
 
@@ -52,6 +59,19 @@ impl Default for TrainingConfig {
             hidden: 64,
             rate: 3e-3,
             detection: 0.1,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// What a [`FrameMemory`] is trained with.
+    pub fn of_frames() -> Self {
+        Self {
+            iterations: 400,
+            hidden: 16,
+            rate: 5e-3,
+            detection: 0.0,
+            ..Self::default()
         }
     }
 }
@@ -83,29 +103,37 @@ struct Progress {
     steps: Vec<Step>,
 }
 
-/// A training under way.
-pub struct Trainer<B: AutodiffBackend, R> {
+/// A training under way: of a [`Memory`], or of the [`FrameMemory`] that is its part in front of the detector.
+pub struct Trainer<B: AutodiffBackend, R, S: AutodiffModule<B> = Memory<B>> {
     maps: Maps,
     runner: R,
     device: B::Device,
-    scale: Tensor<B, 1>,
-    detection: Option<DetectionLoss<B>>,
-    memory: Memory<B>,
-    optimizer: MemoryOptimizer<B>,
+    loss: Loss<B>,
+    memory: S,
+    optimizer: MemoryOptimizer<B, S>,
     state: Option<MemoryState<B>>,
     progress: Progress,
 }
 
+/// What a part of a memory learns from.
+enum Loss<B: AutodiffBackend> {
+    Map {
+        scale: Tensor<B, 1>,
+        detection: Option<DetectionLoss<B>>,
+    },
+    Frame(FrameLoss<B>),
+}
+
 /// What a checkpoint holds: all that changes from iteration to iteration.
-type Checkpoint<B> = (
-    <Memory<B> as Module<B>>::Record,
-    Moments<B>,
+type Checkpoint<B, S> = (
+    <S as Module<B>>::Record,
+    Moments<B, S>,
     Option<(BottleneckLstmState<B>, Tensor<B, 4>)>,
     String,
 );
 
 impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
-    /// A training at its start. The detector is the one that the maps were made with.
+    /// The training of a memory behind block 12, at its start. The detector is the one that the maps were made with.
     ///
     /// # Errors
     ///
@@ -114,6 +142,57 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
         config: TrainingConfig,
         maps: Maps,
         detector: MobileNetV2Ssd<B>,
+        runner: R,
+        device: B::Device,
+    ) -> Result<Self, TrainingError> {
+        let [channels, ..] = maps.map();
+        let memory = MemoryConfig::new()
+            .with_channels(channels)
+            .with_hidden(config.hidden);
+        let scale = Tensor::<B, 1>::from_floats(maps.scale(), &device);
+        let memory = start::draw(memory.try_init(&device)?, channels, config.seed);
+        let loss = Loss::Map {
+            scale: scale.clone(),
+            detection: (config.detection > 0.0).then(|| DetectionLoss::new(detector)),
+        };
+        Self::start(config, maps, memory.with_scale(scale), loss, runner, device)
+    }
+}
+
+impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R, FrameMemory<B>> {
+    /// The training of a frame memory, at its start. The detector is the one that the frames were made with.
+    ///
+    /// # Errors
+    ///
+    /// If the memory's configuration is not legal, there is no iteration or no clip in it, or the frames cannot be read.
+    pub fn of_frames(
+        config: TrainingConfig,
+        frames: Maps,
+        detector: MobileNetV2Ssd<B>,
+        runner: R,
+        device: B::Device,
+    ) -> Result<Self, TrainingError> {
+        let memory = FrameMemoryConfig::new()
+            .with_patch(PATCH)
+            .with_hidden(config.hidden);
+        let inputs = memory.cell().input_channels;
+        let memory = start::draw(memory.try_init(&device)?, inputs, config.seed);
+        let loss = Loss::Frame(FrameLoss::new(detector, &frames, &device)?);
+        Self::start(config, frames, memory, loss, runner, device)
+    }
+}
+
+impl<B, R, S> Trainer<B, R, S>
+where
+    B: AutodiffBackend,
+    R: CellRunner<B>,
+    S: Student<B> + AutodiffModule<B>,
+{
+    fn start(
+        config: TrainingConfig,
+        maps: Maps,
+        memory: S,
+        loss: Loss<B>,
         runner: R,
         device: B::Device,
     ) -> Result<Self, TrainingError> {
@@ -136,14 +215,9 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
                 found: config.rate.to_string(),
             });
         }
-        let [channels, ..] = maps.map();
-        let memory = MemoryConfig::new()
-            .with_channels(channels)
-            .with_hidden(config.hidden);
-        let scale = Tensor::<B, 1>::from_floats(maps.scale(), &device);
         Ok(Self {
-            memory: start::draw(memory.try_init(&device)?, config.seed).with_scale(scale.clone()),
-            detection: (config.detection > 0.0).then(|| DetectionLoss::new(detector)),
+            memory,
+            loss,
             optimizer: MemoryOptimizer::new(),
             state: None,
             progress: Progress {
@@ -152,7 +226,6 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
                 steps: Vec::new(),
                 config,
             },
-            scale,
             runner,
             device,
             maps,
@@ -164,13 +237,18 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
         &self.progress.steps
     }
 
+    /// The iterations in all.
+    pub fn iterations(&self) -> usize {
+        self.progress.config.iterations
+    }
+
     /// Whether it is done.
     pub fn is_done(&self) -> bool {
         self.steps().len() >= self.progress.config.iterations
     }
 
     /// The memory as it is now.
-    pub fn memory(&self) -> Memory<B::InnerBackend> {
+    pub fn memory(&self) -> S::InnerModule {
         self.memory.valid()
     }
 
@@ -202,33 +280,49 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
         let attention: Tensor<B, 3> =
             self.tensor(&chunks, [flat[0], height, width], |chunk| &chunk.attention);
 
-        let before = feature_loss(
-            shown.clone().reshape(flat).inner(),
-            truth.clone().inner(),
-            attention.clone().inner(),
-            self.scale.clone().inner(),
-        );
         let state = self.state(&chunks, &shown);
         let (maps, state) = self
             .memory
-            .try_forward_with(&self.runner, shown, Some(state))?;
+            .repair(&self.runner, shown.clone(), Some(state))?;
+        let before = shown.reshape(flat);
         let after = maps.clone().reshape(flat);
-        let features = feature_loss(after, truth, attention, self.scale.clone()).mean();
-        let early = (iteration as f64) < FEATURES_ALONE * iterations as f64;
-        let detections = match &self.detection {
-            Some(loss) if !early => {
-                // Numbers of their own, beyond those of all chunks.
-                let place = (iterations * batch + iteration) as u64;
-                let mut random = Random::new(seed, Purpose::Unroll, place);
-                Some(loss.forward(&maps, &chunks, &self.maps, &mut random)?)
+        // Numbers of their own, beyond those of all chunks.
+        let place = (iterations * batch + iteration) as u64;
+        let mut random = Random::new(seed, Purpose::Unroll, place);
+        let (before, features, detections) = match &self.loss {
+            Loss::Map { scale, detection } => {
+                let loss = |maps| {
+                    feature_loss(maps, truth.clone(), attention.clone(), scale.clone()).mean()
+                };
+                let early = (iteration as f64) < FEATURES_ALONE * iterations as f64;
+                let detections = match detection {
+                    Some(loss) if !early => {
+                        Some(loss.forward(&maps, &chunks, &self.maps, &mut random)?)
+                    }
+                    _ => None,
+                };
+                (loss(before), loss(after), detections)
             }
-            _ => None,
+            Loss::Frame(loss) => {
+                let steps = some_of(&mut random, FRAMES_LOOKED_AT);
+                let rows = (0..batch).flat_map(|row| {
+                    let steps = steps.iter();
+                    steps.map(move |step| (row * FRAMES + step) as i32)
+                });
+                let rows: Vec<i32> = rows.collect();
+                let rows = Tensor::<B, 1, Int>::from_ints(rows.as_slice(), &self.device);
+                let [before, after, truth] =
+                    [before, after, truth].map(|maps| maps.select(0, rows.clone()));
+                let attention = attention.select(0, rows);
+                let loss = |maps| loss.forward(maps, truth.clone(), attention.clone());
+                (loss(before), loss(after), None)
+            }
         };
         let value = |loss: &Tensor<B, 1>| loss.clone().into_scalar().elem::<f64>();
         let rate = rate * schedule::share(iteration, iterations);
         let mut step = Step {
             iteration: iteration + 1,
-            shown: before.mean().into_scalar().elem(),
+            shown: value(&before),
             features: value(&features),
             detection: detections.as_ref().map(value),
             rate,
@@ -246,10 +340,7 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
         let gradients = loss.backward();
         let memory = self.memory.clone();
         self.memory = self.optimizer.step(rate, memory, gradients);
-        self.state = Some(MemoryState {
-            cell: state.cell.detach(),
-            map: state.map.detach(),
-        });
+        self.state = Some(state.detach());
         step.amount = self.memory.amounts().mean().into_scalar().elem();
         self.progress.steps.push(step);
         Ok(step)
@@ -268,8 +359,7 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
 
     /// The states that chunks begin with: carried on, or forgotten where a new clip begins.
     fn state(&self, chunks: &[Chunk], shown: &Tensor<B, 5>) -> MemoryState<B> {
-        let [channels, height, width] = self.maps.map();
-        let scale = self.scale.clone().reshape([1, channels, 1, 1]);
+        let [_, height, width] = self.maps.map();
         let (mut cells, mut hiddens, mut maps) = (Vec::new(), Vec::new(), Vec::new());
         for (row, chunk) in chunks.iter().enumerate() {
             match &self.state {
@@ -279,11 +369,11 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
                     maps.push(state.map.clone().narrow(0, row, 1));
                 }
                 _ => {
-                    let fresh = self.memory.cell.init_state(1, [height, width]);
+                    let fresh = self.memory.cell().init_state(1, [height, width]);
                     cells.push(fresh.cell);
                     hiddens.push(fresh.hidden);
                     let first = shown.clone().slice([row..row + 1, 0..1]);
-                    maps.push(first.squeeze_dim::<4>(1) / scale.clone());
+                    maps.push(self.memory.first(first.squeeze_dim::<4>(1)));
                 }
             }
         }
@@ -301,7 +391,7 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), TrainingError> {
         let path = path.as_ref();
         let state = self.state.clone();
-        let checkpoint: Checkpoint<B> = (
+        let checkpoint: Checkpoint<B, S> = (
             self.memory.clone().into_record(),
             self.optimizer.to_record(),
             state.map(|state| (state.cell, state.map)),
@@ -325,7 +415,7 @@ impl<B: AutodiffBackend, R: CellRunner<B>> Trainer<B, R> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(TrainingError::io(path))?;
         let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
-        let checkpoint: Checkpoint<B> =
+        let checkpoint: Checkpoint<B, S> =
             recorder
                 .load(bytes, &self.device)
                 .map_err(|source| TrainingError::Checkpoint {

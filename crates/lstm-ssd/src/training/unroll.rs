@@ -116,17 +116,21 @@ fn chunk(
         frames.collect::<Vec<_>>().concat()
     };
     let truth = pick(&maps.read(clip, Part::Clean)?, size);
+    let sound = match maps.sound() {
+        Part::Clean => truth.clone(),
+        part => pick(&maps.read(clip, part)?, size),
+    };
     let mut seen = match shown {
         Shown::Copy(copy) => pick(&maps.read(clip, Part::Copy(copy))?, size),
-        Shown::Clean | Shown::Frozen => truth.clone(),
+        Shown::Clean | Shown::Frozen => sound.clone(),
     };
     let attention = pick(&maps.read(clip, Part::Attention)?, height * width);
     let besides = random.uniform();
     if besides < MIXED {
-        let sound = random.between(0.2, 0.8);
-        for (seen, truth) in seen.chunks_exact_mut(size).zip(truth.chunks_exact(size)) {
-            if random.chance(sound) {
-                seen.copy_from_slice(truth);
+        let share = random.between(0.2, 0.8);
+        for (seen, sound) in seen.chunks_exact_mut(size).zip(sound.chunks_exact(size)) {
+            if random.chance(share) {
+                seen.copy_from_slice(sound);
             }
         }
     } else if besides < MIXED + DROPPED {

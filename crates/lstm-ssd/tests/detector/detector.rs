@@ -28,7 +28,7 @@ impl Noise {
 }
 
 /// Weights with which the detector sees things everywhere, and other things in every picture.
-fn weights() -> Checkpoint {
+pub fn weights() -> Checkpoint {
     let noise = Noise(Cell::new(1));
     let mut tensors = Vec::new();
     for layer in MobileNetV2SsdConfig::new(24).layers() {
@@ -51,7 +51,7 @@ fn weights() -> Checkpoint {
     Checkpoint::from_bytes(safetensors::serialize(views, None).unwrap()).unwrap()
 }
 
-fn video(seed: u64, frames: usize) -> Vec<Picture> {
+pub fn video(seed: u64, frames: usize) -> Vec<Picture> {
     let noise = Noise(Cell::new(seed));
     let picture = |_| {
         let pixels = (0..40 * 30 * 3).map(|_| (128.0 + 127.0 * noise.next()) as u8);

@@ -5,6 +5,8 @@ mod average_precision;
 mod damage;
 #[cfg(feature = "cpu")]
 mod detector;
+#[cfg(feature = "cpu")]
+mod frame_memory;
 mod losses;
 mod lstm_ssd;
 mod memory;

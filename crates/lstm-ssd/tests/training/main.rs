@@ -10,9 +10,9 @@ use std::time::SystemTime;
 use bottleneck_lstm_ndarray::CpuRunner;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
-use lstm_ssd::network::{Memory, MemoryCard};
+use lstm_ssd::network::{FrameMemory, Memory, MemoryCard};
 use lstm_ssd::training::{
-    Footage, Maps, MapsConfig, Trainer, TrainingConfig, TrainingError, evaluate,
+    Footage, Maps, MapsConfig, Trainer, TrainingConfig, TrainingError, View, evaluate,
 };
 use lstm_ssd::truth::GroundTruth;
 
@@ -37,10 +37,41 @@ fn footage(folder: &Path) -> Footage {
 
 /// The maps of footage by a detector, in a folder.
 fn maps(folder: &Path, footage: &Footage, config: &MapsConfig) -> Result<Maps, TrainingError> {
+    view(folder, footage, config, MAPS)
+}
+
+/// The map of frames as they are.
+const MAPS: View<'_> = View::Maps { frame: None };
+
+fn view(
+    folder: &Path,
+    footage: &Footage,
+    config: &MapsConfig,
+    view: View<'_>,
+) -> Result<Maps, TrainingError> {
     let stop = AtomicBool::new(false);
     let detector = detector::<Flex>();
-    let maps = Maps::prepare(folder, &detector, "d0", footage, config, |_| {}, &stop)?;
+    let maps = Maps::prepare(
+        folder,
+        &detector,
+        "d0",
+        footage,
+        config,
+        view,
+        |_| {},
+        &stop,
+    )?;
     Ok(maps.expect("nobody stops it"))
+}
+
+fn frame_trainer(iterations: usize, frames: &Maps) -> Trainer<B, CpuRunner, FrameMemory<B>> {
+    let config = TrainingConfig {
+        iterations,
+        hidden: 8,
+        ..TrainingConfig::of_frames()
+    };
+    let (runner, device) = (CpuRunner::new(), Default::default());
+    Trainer::of_frames(config, frames.clone(), detector(), runner, device).unwrap()
 }
 
 fn trainer(iterations: usize, maps: &Maps) -> Trainer<B, CpuRunner> {
@@ -96,6 +127,96 @@ fn a_memory_learns_what_helps_on_clips_that_it_has_not_seen() {
 }
 
 #[test]
+fn a_frame_memory_learns_what_helps_on_clips_that_it_has_not_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(folder.path());
+    let frames = |name: &str, config| {
+        view(&folder.path().join(name), &footage, &config, View::Frames).unwrap()
+    };
+    let (learned, unseen) = (
+        frames("learned", config(1, 8)),
+        frames("unseen", config(2, 4)),
+    );
+    assert_eq!(learned.map(), [48, 16, 16]);
+    let mut trainer = frame_trainer(60, &learned);
+    let loss = |trainer: &Trainer<B, CpuRunner, FrameMemory<B>>| {
+        let memory = trainer.memory();
+        evaluate(&memory, &unseen, &CpuRunner::new(), &Default::default()).unwrap()
+    };
+    let [shown, untrained] = loss(&trainer);
+    assert!((shown - untrained).abs() < 1e-9, "{shown} {untrained}");
+    while !trainer.is_done() {
+        trainer.step().unwrap();
+    }
+    let [_, trained] = loss(&trainer);
+    assert!(trained < 0.9 * shown, "{trained} of {shown}");
+
+    // What it makes of frames is what the part behind block 12 learns from.
+    let frame = trainer.memory();
+    let maps = |name: &str, frame| {
+        let folder = folder.path().join(name);
+        let view_of = View::Maps { frame };
+        view(&folder, &footage, &config(1, 2), view_of).unwrap();
+        files(&folder)["00000.f16"].0.clone()
+    };
+    let (repaired, alone) = (maps("repaired", Some(&frame)), maps("alone", None));
+    // Sixteen maps of 96 channels on 4 by 4 cells.
+    let part = 2 * 16 * 96 * 4 * 4;
+    assert_eq!(
+        repaired.len(),
+        alone.len() + part,
+        "undamaged ones as they are shown"
+    );
+    assert_eq!(repaired[..part], alone[..part], "what they should be");
+    assert_ne!(repaired[part..2 * part], alone[part..2 * part]);
+    let untrained = frame_trainer(1, &learned).memory();
+    let as_before = maps("untrained", Some(&untrained));
+    assert_eq!(as_before[..2 * part], alone[..2 * part]);
+    assert_eq!(as_before[2 * part..3 * part], alone[..part]);
+
+    let behind = view(
+        &folder.path().join("repaired"),
+        &footage,
+        &config(1, 2),
+        View::Maps {
+            frame: Some(&frame),
+        },
+    );
+    let step = self::trainer(1, &behind.unwrap()).step().unwrap();
+    assert!(step.features.is_finite());
+}
+
+#[test]
+fn an_interrupted_training_on_frames_goes_on_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(folder.path());
+    let maps = view(
+        &folder.path().join("frames"),
+        &footage,
+        &config(1, 2),
+        View::Frames,
+    );
+    let maps = maps.unwrap();
+    let (mut whole, mut first) = (frame_trainer(6, &maps), frame_trainer(6, &maps));
+    for _ in 0..6 {
+        whole.step().unwrap();
+    }
+    for _ in 0..3 {
+        first.step().unwrap();
+    }
+    let path = folder.path().join("checkpoint");
+    first.save(&path).unwrap();
+    let mut second = frame_trainer(6, &maps).resume(&path).unwrap();
+    while !second.is_done() {
+        second.step().unwrap();
+    }
+    assert_eq!(second.steps(), whole.steps());
+    let gates = |memory: FrameMemory<Flex>| memory.cell.gates.val().into_data();
+    assert_eq!(gates(second.memory()), gates(whole.memory()));
+    assert_ne!(gates(first.memory()), gates(whole.memory()));
+}
+
+#[test]
 fn an_interrupted_training_goes_on_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let footage = footage(folder.path());
@@ -141,7 +262,10 @@ fn an_interrupted_cache_goes_on_and_one_of_other_weights_is_made_anew() {
     let stop = AtomicBool::new(false);
     let count = |clips| stop.store(clips > 0, Ordering::Relaxed);
     let detector = detector::<Flex>();
-    let stopped = Maps::prepare(&parts, &detector, "d0", &footage, &config, count, &stop).unwrap();
+    let stopped = Maps::prepare(
+        &parts, &detector, "d0", &footage, &config, MAPS, count, &stop,
+    )
+    .unwrap();
     let before = files(&parts);
     if stopped.is_none() {
         assert!(
@@ -160,7 +284,17 @@ fn an_interrupted_cache_goes_on_and_one_of_other_weights_is_made_anew() {
     assert_eq!(contents(&after), contents(&files(&whole)));
 
     let stop = AtomicBool::new(false);
-    Maps::prepare(&parts, &detector, "d1", &footage, &config, |_| {}, &stop).unwrap();
+    Maps::prepare(
+        &parts,
+        &detector,
+        "d1",
+        &footage,
+        &config,
+        MAPS,
+        |_| {},
+        &stop,
+    )
+    .unwrap();
     let anew = files(&parts);
     assert!(after.iter().all(|(name, file)| anew[name].1 != file.1));
 }

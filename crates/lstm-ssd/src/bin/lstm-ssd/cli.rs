@@ -100,9 +100,13 @@ pub struct Lesson {
     #[arg(long, value_name = "N", default_value_t = 400)]
     pub clips: usize,
 
-    /// How long to learn
+    /// How long to learn from the detector's maps
     #[arg(long, value_name = "N", default_value_t = 600)]
     pub iterations: usize,
+
+    /// How long to learn from the frames themselves before; with 0, the memory has no part in front of the detector
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    pub frame_iterations: usize,
 
     /// What clips, damages and the memory's start come of: the same seed, the same memory
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bottleneck_lstm::weights::Checkpoint;
 use bottleneck_lstm_ndarray::CpuRunner;
+use burn::module::AutodiffModule;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use indicatif::{ProgressBar, ProgressStyle};
 use lstm_ssd::Detector;
-use lstm_ssd::network::{MemoryCard, MobileNetV2Ssd, fingerprint};
-use lstm_ssd::training::{Footage, Maps, MapsConfig, Trainer, TrainingConfig};
+use lstm_ssd::network::{FrameMemory, Memory, MemoryCard, MobileNetV2Ssd, fingerprint};
+use lstm_ssd::training::{Footage, Maps, MapsConfig, Student, Trainer, TrainingConfig, View};
 use lstm_ssd::truth::GroundTruth;
 
 use crate::chart;
@@ -26,7 +27,8 @@ const COPIES: usize = 3;
 /// Iterations from one checkpoint to the next.
 const CHECKPOINT: usize = 25;
 
-type Memories = Trainer<Autodiff<Flex>, CpuRunner>;
+type Training<S> = Trainer<Autodiff<Flex>, CpuRunner, S>;
+type Diff = Autodiff<Flex>;
 
 impl Distill {
     /// Trains a memory on video without labels.
@@ -54,7 +56,7 @@ impl Train {
 
 impl Lesson {
     fn run(&self, videos: Vec<(&Path, Option<GroundTruth>)>) -> Result<Ended> {
-        let files = Files::beside(&self.out);
+        let files = Files::of(&self.out, self.cache.as_deref());
         self.check_checkpoint(&files)?;
         let stop = walk::listen()?;
         let device = Default::default();
@@ -73,57 +75,97 @@ impl Lesson {
             copies: COPIES,
             class: Some(class),
         };
-        let cache = self.cache.as_deref().unwrap_or(&files.cache);
+        let make = |stage: &Stage, view: View<'_>| -> Result<Option<Maps>> {
+            let network =
+                MobileNetV2Ssd::<Flex>::from_checkpoint(detector.config(), &checkpoint, &device)?;
+            let bar = bar(self.clips, stage.clips, "")?;
+            let maps = Maps::prepare(
+                &stage.cache,
+                &network,
+                &fingerprint,
+                &footage,
+                &config,
+                view,
+                |clips| bar.set_position(clips as u64),
+                &stop,
+            );
+            bar.finish_and_clear();
+            Ok(maps?)
+        };
         let network =
-            MobileNetV2Ssd::<Flex>::from_checkpoint(detector.config(), &checkpoint, &device)?;
-        let bar = bar(self.clips, "clips", "")?;
-        let maps = Maps::prepare(
-            cache,
-            &network,
-            &fingerprint,
-            &footage,
-            &config,
-            |clips| bar.set_position(clips as u64),
-            &stop,
-        );
-        bar.finish_and_clear();
-        let Some(maps) = maps? else {
-            return Ok(Ended::Interrupted);
+            || MobileNetV2Ssd::<Diff>::from_checkpoint(detector.config(), &checkpoint, &device);
+        let set = |default: TrainingConfig, iterations: usize| TrainingConfig {
+            seed: self.seed,
+            iterations,
+            ..default
         };
 
-        let network = MobileNetV2Ssd::from_checkpoint(detector.config(), &checkpoint, &device)?;
-        let config = TrainingConfig {
-            seed: self.seed,
-            iterations: self.iterations,
-            ..TrainingConfig::default()
+        let stage = &files.frame;
+        let frame = match self.frame_iterations {
+            0 => None,
+            iterations => {
+                let Some(maps) = make(stage, View::Frames)? else {
+                    return Ok(Ended::Interrupted);
+                };
+                let config = set(TrainingConfig::of_frames(), iterations);
+                let runner = CpuRunner::new();
+                let trainer = Training::<FrameMemory<_>>::of_frames(
+                    config,
+                    maps,
+                    network()?,
+                    runner,
+                    device,
+                )?;
+                let Some(frame) = self.train(trainer, stage, &stop)? else {
+                    return Ok(Ended::Interrupted);
+                };
+                Some(frame)
+            }
         };
-        let mut trainer = Memories::new(config, maps, network, CpuRunner::new(), device)?;
-        if self.resume {
-            trainer = trainer.resume(&files.checkpoint)?;
+        let stage = &files.map;
+        let view = View::Maps {
+            frame: frame.as_ref(),
+        };
+        let Some(maps) = make(stage, view)? else {
+            return Ok(Ended::Interrupted);
+        };
+        let config = set(TrainingConfig::default(), self.iterations);
+        let runner = CpuRunner::new();
+        let trainer = Training::<Memory<_>>::new(config, maps, network()?, runner, device)?;
+        let Some(memory) = self.train(trainer, stage, &stop)? else {
+            return Ok(Ended::Interrupted);
+        };
+        let memory = match frame {
+            Some(frame) => memory.with_frame(frame),
+            None => memory,
+        };
+        memory.save(&self.out, &self.card(fingerprint))?;
+        eprintln!("wrote {}", self.out.display());
+        for stage in files.stages() {
+            let path = &stage.checkpoint;
+            if path.exists() {
+                std::fs::remove_file(path).with_context(|| path.display().to_string())?;
+            }
         }
-        let ended = self.train(&mut trainer, &files, &stop)?;
-        if ended == Ended::Whole {
-            let card = self.card(fingerprint);
-            trainer.memory().save(&self.out, &card)?;
-            eprintln!("wrote {}", self.out.display());
-            std::fs::remove_file(&files.checkpoint)
-                .with_context(|| files.checkpoint.display().to_string())?;
-        }
-        Ok(ended)
+        Ok(Ended::Whole)
     }
 
     /// That no unfinished training is lost by mistake.
     fn check_checkpoint(&self, files: &Files) -> Result<()> {
-        let path = files.checkpoint.display();
-        let exists = files.checkpoint.exists();
+        let mut stages = files.stages().into_iter();
+        let unfinished = stages.find(|stage| stage.checkpoint.exists());
+        let first = files.stages()[0].checkpoint.display();
         ensure!(
-            !self.resume || exists,
-            "there is no training to resume: {path} is not there"
+            !self.resume || unfinished.is_some(),
+            "there is no training to resume: {first} is not there"
         );
-        ensure!(
-            self.resume || self.restart || !exists,
-            "{path} is of an unfinished training: --resume goes on with it, --restart discards it"
-        );
+        if let Some(stage) = unfinished {
+            ensure!(
+                self.resume || self.restart,
+                "{} is of an unfinished training: --resume goes on with it, --restart discards it",
+                stage.checkpoint.display()
+            );
+        }
         Ok(())
     }
 
@@ -148,20 +190,35 @@ impl Lesson {
         Ok(footage)
     }
 
-    /// Trains to the end, or until Ctrl-C.
-    fn train(&self, trainer: &mut Memories, files: &Files, stop: &AtomicBool) -> Result<Ended> {
-        let bar = bar(self.iterations, "iterations", ", loss {msg}")?;
-        let mut ended = Ended::Whole;
+    /// Trains to the end, or until Ctrl-C: then there is nothing yet.
+    fn train<S>(
+        &self,
+        mut trainer: Training<S>,
+        stage: &Stage,
+        stop: &AtomicBool,
+    ) -> Result<Option<S::InnerModule>>
+    where
+        S: Student<Diff> + AutodiffModule<Diff>,
+    {
+        let checkpoint = &stage.checkpoint;
+        if checkpoint.exists() {
+            if self.resume {
+                trainer = trainer.resume(checkpoint)?;
+            } else {
+                std::fs::remove_file(checkpoint)
+                    .with_context(|| checkpoint.display().to_string())?;
+            }
+        }
+        let bar = bar(trainer.iterations(), stage.iterations, ", loss {msg}")?;
         while !trainer.is_done() {
             let step = trainer.step()?;
             bar.set_position(step.iteration as u64);
             bar.set_message(format!("{:.4} of {:.4}", step.features, step.shown));
             let interrupted = stop.load(Ordering::Relaxed);
             if interrupted || step.iteration.is_multiple_of(CHECKPOINT) || trainer.is_done() {
-                trainer.save(&files.checkpoint)?;
+                trainer.save(checkpoint)?;
             }
-            if interrupted && !trainer.is_done() {
-                ended = Ended::Interrupted;
+            if interrupted {
                 break;
             }
         }
@@ -176,9 +233,9 @@ impl Lesson {
                 step.iteration, step.shown, step.features, step.rate, step.amount
             );
         }
-        write(&files.log, &rows)?;
-        write(&files.chart, &chart::losses(trainer.steps()))?;
-        Ok(ended)
+        write(&stage.log, &rows)?;
+        write(&stage.chart, &chart::losses(trainer.steps()))?;
+        Ok(trainer.is_done().then(|| trainer.memory()))
     }
 
     /// What the file says of the memory.
@@ -205,6 +262,15 @@ impl Lesson {
 
 /// What a training leaves beside the memory.
 struct Files {
+    frame: Stage,
+    map: Stage,
+}
+
+/// What the training of a part leaves.
+struct Stage {
+    /// What its bars count.
+    clips: &'static str,
+    iterations: &'static str,
     cache: PathBuf,
     checkpoint: PathBuf,
     log: PathBuf,
@@ -212,13 +278,25 @@ struct Files {
 }
 
 impl Files {
-    fn beside(out: &Path) -> Self {
+    fn of(out: &Path, cache: Option<&Path>) -> Self {
+        let cache = cache.map_or_else(|| out.with_extension("cache"), Path::to_owned);
+        let stage = |name: &str, clips, iterations| Stage {
+            clips,
+            iterations,
+            cache: cache.join(name),
+            checkpoint: out.with_extension(format!("{name}.checkpoint")),
+            log: out.with_extension(format!("{name}.csv")),
+            chart: out.with_extension(format!("{name}.svg")),
+        };
         Self {
-            cache: out.with_extension("cache"),
-            checkpoint: out.with_extension("checkpoint"),
-            log: out.with_extension("csv"),
-            chart: out.with_extension("svg"),
+            frame: stage("frame", "clips of frames", "iterations on frames"),
+            map: stage("map", "clips of maps", "iterations on maps"),
         }
+    }
+
+    /// In their order.
+    fn stages(&self) -> [&Stage; 2] {
+        [&self.frame, &self.map]
     }
 }
 
