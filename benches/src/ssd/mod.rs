@@ -15,7 +15,7 @@ use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use clap::ValueEnum;
-use lstm_ssd::network::{MemoryConfig, MobileNetV2Ssd, MobileNetV2SsdConfig, SsdRunner};
+use lstm_ssd::network::{Memory, MobileNetV2Ssd, MobileNetV2SsdConfig, SsdRunner};
 use serde_json::json;
 
 use self::report::Report;
@@ -217,7 +217,7 @@ fn runner(args: &Args, ours: Ours) -> Result<SsdRunner> {
     Ok(match ours {
         Ours::Alone => SsdRunner::new(&network, &runner)?,
         Ours::Memory => {
-            let memory = MemoryConfig::new().try_init(&Default::default())?;
+            let (memory, _) = Memory::<Flex>::published(&Default::default());
             SsdRunner::with_memory(&network, &memory, &runner)?
         }
     })

@@ -31,6 +31,8 @@ fn a_memory_comes_with_its_log_chart_and_card() {
         "1",
         "--iterations",
         "2",
+        "--frame-iterations",
+        "3",
         "--card",
         "a ramp",
         "--licence",
@@ -39,7 +41,8 @@ fn a_memory_comes_with_its_log_chart_and_card() {
     let distill = [&["distill", video.as_str()], &shared[..], &few[..]].concat();
     succeed(&distill);
 
-    let (_, card) = Memory::<Flex>::load(&out, &Default::default()).unwrap();
+    let (memory, card) = Memory::<Flex>::load(&out, &Default::default()).unwrap();
+    assert!(memory.frame().is_some());
     assert_eq!(
         (card.notes["data"].as_str(), card.notes["licence"].as_str()),
         ("a ramp", "CC0")
@@ -49,19 +52,75 @@ fn a_memory_comes_with_its_log_chart_and_card() {
         "{card:?}"
     );
     assert_eq!(card.detector.len(), 64);
-    let log = std::fs::read_to_string(out.with_extension("csv")).unwrap();
-    let rows: Vec<&str> = log.lines().collect();
-    assert_eq!(rows[0], "iteration,shown,features,detections,rate,amount");
-    assert!(rows.len() == 3 && rows[2].starts_with("2,"), "{log}");
-    let chart = std::fs::read_to_string(out.with_extension("svg")).unwrap();
-    assert!(chart.starts_with("<svg"), "{chart}");
-    assert!(!out.with_extension("checkpoint").exists(), "it is finished");
+    for (stage, iterations) in [("frame", 3), ("map", 2)] {
+        let beside = |extension: &str| out.with_extension(format!("{stage}.{extension}"));
+        let log = std::fs::read_to_string(beside("csv")).unwrap();
+        let rows: Vec<&str> = log.lines().collect();
+        assert_eq!(rows[0], "iteration,shown,features,detections,rate,amount");
+        assert_eq!(rows.len(), 1 + iterations, "{log}");
+        let chart = std::fs::read_to_string(beside("svg")).unwrap();
+        assert!(chart.starts_with("<svg"), "{chart}");
+        assert!(!beside("checkpoint").exists(), "it is finished");
+    }
 
     // The same bytes once more, with the clips that are there.
     let before = std::fs::read(&out).unwrap();
     std::fs::remove_file(&out).unwrap();
     succeed(&[&distill[..], &["--restart"]].concat());
     assert!(std::fs::read(&out).unwrap() == before);
+}
+
+/// Ctrl-C, and on to the same bytes.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_is_resumed_to_the_same_memory() {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, video) = (weights(folder.path()), footage(folder.path()));
+    let start = |name: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lstm-ssd"));
+        command
+            .current_dir(folder.path())
+            .args(["distill", &video, "--weights", &weights, "--clips", "1"])
+            .args(["--iterations", "2", "--frame-iterations", "40"])
+            .args(["--out", name, "--cache", "cache"])
+            .args(more)
+            .stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    assert!(start("whole.safetensors", &[]).wait().unwrap().success());
+
+    let mut child = start("parts.safetensors", &[]);
+    let checkpoint = folder.path().join("parts.frame.checkpoint");
+    while !checkpoint.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it is under way");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let interrupt = ["-INT", &child.id().to_string()];
+    assert!(
+        Command::new("kill")
+            .args(interrupt)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!folder.path().join("parts.safetensors").exists());
+    assert!(
+        start("parts.safetensors", &["--resume"])
+            .wait()
+            .unwrap()
+            .success()
+    );
+    let tensors = |name: &str| {
+        let content = std::fs::read(folder.path().join(name)).unwrap();
+        let header = u64::from_le_bytes(content[..8].try_into().unwrap()) as usize;
+        content[8 + header..].to_vec()
+    };
+    // Their cards name other files.
+    assert!(tensors("parts.safetensors") == tensors("whole.safetensors"));
 }
 
 #[test]
@@ -72,7 +131,7 @@ fn what_cannot_be_trained_is_refused() {
     let shared = ["--weights", &weights, "--out", out.to_str().unwrap()];
     let (_, error) = fail(&[&["distill", video.as_str()], &shared[..], &["--resume"]].concat());
     assert!(error.contains("no training to resume"), "{error}");
-    std::fs::write(out.with_extension("checkpoint"), "half of one").unwrap();
+    std::fs::write(out.with_extension("frame.checkpoint"), "half of one").unwrap();
     let (_, error) = fail(&[&["distill", video.as_str()], &shared[..]].concat());
     assert!(
         error.contains("--resume goes on with it, --restart discards it"),

@@ -138,7 +138,7 @@ fn a_frame_memory_learns_what_helps_on_clips_that_it_has_not_seen() {
         frames("unseen", config(2, 4)),
     );
     assert_eq!(learned.map(), [48, 16, 16]);
-    let mut trainer = frame_trainer(60, &learned);
+    let mut trainer = frame_trainer(40, &learned);
     let loss = |trainer: &Trainer<B, CpuRunner, FrameMemory<B>>| {
         let memory = trainer.memory();
         evaluate(&memory, &unseen, &CpuRunner::new(), &Default::default()).unwrap()
