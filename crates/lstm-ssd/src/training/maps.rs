@@ -33,6 +33,15 @@ const MEASURED: usize = 40;
 /// What a channel that never changes is divided by.
 const LEAST_DEVIATION: f32 = 1e-3;
 
+/// The detector that is to be given a memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Frozen<'a, B: Backend> {
+    /// The network.
+    pub detector: &'a MobileNetV2Ssd<B>,
+    /// The [`fingerprint`](crate::network::fingerprint) of its weights.
+    pub fingerprint: &'a str,
+}
+
 /// Which clips are made of footage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapsConfig {
@@ -96,16 +105,13 @@ impl Maps {
     /// or so. What the folder has of other footage, weights or settings is discarded. `progress` is told how many
     /// clips there are. None if `stop` was set before they were all made; those that were made stay.
     ///
-    /// `fingerprint` is the [`fingerprint`](crate::network::fingerprint) of the detector's weights.
-    ///
     /// # Errors
     ///
     /// If there is no footage, or no clip is asked for, if a video or the folder cannot be read or written, or if
     /// the folder has files that are none of a cache.
     pub fn prepare<B: Backend>(
         folder: impl AsRef<Path>,
-        detector: &MobileNetV2Ssd<B>,
-        fingerprint: &str,
+        frozen: Frozen<'_, B>,
         footage: &Footage,
         config: &MapsConfig,
         view: View<'_>,
@@ -113,6 +119,10 @@ impl Maps {
         stop: &AtomicBool,
     ) -> Result<Option<Self>, Error> {
         let folder = folder.as_ref();
+        let Frozen {
+            detector,
+            fingerprint,
+        } = frozen;
         let sources = footage.sources();
         if sources.is_empty() {
             return Err(Error::NoFootage);

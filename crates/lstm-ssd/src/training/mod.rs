@@ -33,7 +33,7 @@ pub use clip::FRAMES;
 pub use error::TrainingError;
 pub use evaluation::evaluate;
 pub use footage::Footage;
-pub use maps::{Maps, MapsConfig};
+pub use maps::{Frozen, Maps, MapsConfig};
 pub use student::Student;
 pub use trainer::{Step, Trainer, TrainingConfig};
 pub use view::View;

@@ -7,7 +7,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn_flex::Flex;
-use lstm_ssd::network::{Memory, MemoryCard, MemoryConfig, fingerprint};
+use lstm_ssd::network::{FrameMemoryConfig, Memory, MemoryCard, MemoryConfig, fingerprint};
 
 use super::damage::{frames, weights};
 use super::{fail, succeed};
@@ -164,4 +164,10 @@ fn info_tells_of_a_memory() {
     ] {
         assert!(info.contains(expected), "{expected}: {info}");
     }
+    assert!(!info.contains("in front"), "{info}");
+    let frame = FrameMemoryConfig::new().try_init(&Default::default());
+    let memory = save(fresh().with_frame(frame.unwrap()), folder.path(), "00ff");
+    let info = succeed(&["info", &memory]);
+    let expected = "in front     16 channels of state, patches of 4 by 4 pixels";
+    assert!(info.contains(expected), "{info}");
 }

@@ -7,7 +7,9 @@ use burn::module::Module;
 use burn::tensor::{Distribution, Tensor};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
-use lstm_ssd::network::{Memory, MemoryCard, MemoryConfig, MemoryFileError, fingerprint};
+use lstm_ssd::network::{
+    FrameMemoryConfig, Memory, MemoryCard, MemoryConfig, MemoryFileError, fingerprint,
+};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
@@ -83,6 +85,32 @@ fn a_memory_comes_back_with_its_card() {
         changed |= y != x.to_data();
     }
     assert!(changed, "a trained memory changes the map");
+}
+
+#[test]
+fn so_does_its_part_in_front() {
+    let device = Default::default();
+    let frame = FrameMemoryConfig::new().with_patch(2).with_hidden(6);
+    let memory = trained(&config().with_frame(Some(frame.clone())));
+    let content = saved(&memory);
+    let (loaded, _) = Memory::<Flex>::from_bytes(&content, &device).unwrap();
+    assert_eq!(loaded.config(), config().with_frame(Some(frame)));
+    let frame = || Tensor::random([1, 3, 6, 8], Distribution::Uniform(-1.0, -0.5), &device);
+    let mut states = [None, None];
+    for x in [frame(), frame()] {
+        let [y, expected] = [0, 1].map(|slot| {
+            let part = [&loaded, &memory][slot].frame().unwrap();
+            let (y, state) = part.try_step(x.clone(), states[slot].take()).unwrap();
+            states[slot] = Some(state);
+            y.to_data()
+        });
+        assert_eq!(y, expected);
+        assert_ne!(y, x.to_data());
+    }
+    let lost = changed(&content, |_, tensors| {
+        tensors.remove("frame.light");
+    });
+    assert!(error(&lost).to_string().contains("frame.light"));
 }
 
 #[test]

@@ -10,9 +10,9 @@ use std::time::SystemTime;
 use bottleneck_lstm_ndarray::CpuRunner;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
-use lstm_ssd::network::{FrameMemory, Memory, MemoryCard};
+use lstm_ssd::network::{FrameMemory, Memory, MemoryCard, MobileNetV2Ssd};
 use lstm_ssd::training::{
-    Footage, Maps, MapsConfig, Trainer, TrainingConfig, TrainingError, View, evaluate,
+    Footage, Frozen, Maps, MapsConfig, Trainer, TrainingConfig, TrainingError, View, evaluate,
 };
 use lstm_ssd::truth::GroundTruth;
 
@@ -35,6 +35,13 @@ fn footage(folder: &Path) -> Footage {
     footage
 }
 
+fn frozen<'a>(detector: &'a MobileNetV2Ssd<Flex>, fingerprint: &'a str) -> Frozen<'a, Flex> {
+    Frozen {
+        detector,
+        fingerprint,
+    }
+}
+
 /// The maps of footage by a detector, in a folder.
 fn maps(folder: &Path, footage: &Footage, config: &MapsConfig) -> Result<Maps, TrainingError> {
     view(folder, footage, config, MAPS)
@@ -53,8 +60,7 @@ fn view(
     let detector = detector::<Flex>();
     let maps = Maps::prepare(
         folder,
-        &detector,
-        "d0",
+        frozen(&detector, "d0"),
         footage,
         config,
         view,
@@ -134,8 +140,8 @@ fn a_frame_memory_learns_what_helps_on_clips_that_it_has_not_seen() {
         view(&folder.path().join(name), &footage, &config, View::Frames).unwrap()
     };
     let (learned, unseen) = (
-        frames("learned", config(1, 8)),
-        frames("unseen", config(2, 4)),
+        frames("learned", config(1, 4)),
+        frames("unseen", config(2, 2)),
     );
     assert_eq!(learned.map(), [48, 16, 16]);
     let mut trainer = frame_trainer(40, &learned);
@@ -263,7 +269,13 @@ fn an_interrupted_cache_goes_on_and_one_of_other_weights_is_made_anew() {
     let count = |clips| stop.store(clips > 0, Ordering::Relaxed);
     let detector = detector::<Flex>();
     let stopped = Maps::prepare(
-        &parts, &detector, "d0", &footage, &config, MAPS, count, &stop,
+        &parts,
+        frozen(&detector, "d0"),
+        &footage,
+        &config,
+        MAPS,
+        count,
+        &stop,
     )
     .unwrap();
     let before = files(&parts);
@@ -286,8 +298,7 @@ fn an_interrupted_cache_goes_on_and_one_of_other_weights_is_made_anew() {
     let stop = AtomicBool::new(false);
     Maps::prepare(
         &parts,
-        &detector,
-        "d1",
+        frozen(&detector, "d1"),
         &footage,
         &config,
         MAPS,

@@ -13,7 +13,9 @@ use burn_flex::Flex;
 use indicatif::{ProgressBar, ProgressStyle};
 use lstm_ssd::Detector;
 use lstm_ssd::network::{FrameMemory, Memory, MemoryCard, MobileNetV2Ssd, fingerprint};
-use lstm_ssd::training::{Footage, Maps, MapsConfig, Student, Trainer, TrainingConfig, View};
+use lstm_ssd::training::{
+    Footage, Frozen, Maps, MapsConfig, Student, Trainer, TrainingConfig, View,
+};
 use lstm_ssd::truth::GroundTruth;
 
 use crate::chart;
@@ -81,8 +83,10 @@ impl Lesson {
             let bar = bar(self.clips, stage.clips, "")?;
             let maps = Maps::prepare(
                 &stage.cache,
-                &network,
-                &fingerprint,
+                Frozen {
+                    detector: &network,
+                    fingerprint: &fingerprint,
+                },
                 &footage,
                 &config,
                 view,

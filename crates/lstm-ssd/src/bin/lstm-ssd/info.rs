@@ -49,8 +49,19 @@ fn of_memory(config: &MemoryConfig, card: &MemoryCard) -> String {
             cost.macs as f64 / 1e6,
             100.0 * cost.macs as f64 / published.cost().macs as f64
         ),
-        format!("trained for  {}", card.detector),
     ];
+    if let Some(frame) = &config.frame {
+        let cost = frame.cost(published.input);
+        lines.push(format!(
+            "in front     {} channels of state, patches of {patch} by {patch} pixels, {} parameters, {:.1} million, {:.1} %",
+            frame.hidden,
+            cost.params,
+            cost.macs as f64 / 1e6,
+            100.0 * cost.macs as f64 / published.cost().macs as f64,
+            patch = frame.patch,
+        ));
+    }
+    lines.push(format!("trained for  {}", card.detector));
     lines.extend(
         card.notes
             .iter()
