@@ -34,6 +34,8 @@ pub(crate) struct FrameRunner {
     /// Measures and states, plane by plane.
     seen: Vec<f32>,
     gates: Vec<f32>,
+    /// The means of what is remembered of a colour.
+    mixed: Vec<f32>,
     /// A row of what is the same all over a patch, one for each pixel.
     row: Vec<f32>,
     /// Sums over the lines of a row of patches, one for each pixel of a line: a row for each measure.
@@ -81,6 +83,7 @@ impl FrameRunner {
             macs: config.cost(frame).macs as usize,
             seen: vec![0.0; (COLOURS * MEASURES + config.hidden) * area],
             gates: vec![0.0; area],
+            mixed: vec![0.0; area],
             row: vec![0.0; frame[1]],
             sums: core::array::from_fn(|_| vec![0.0; frame[1]]),
             repaired: vec![0.0; pixels],
@@ -122,9 +125,7 @@ impl FrameRunner {
         let width = columns * self.patch;
         let plane = rows * self.patch * width;
         for (patch_row, gates) in self.gates.chunks_exact(columns).enumerate() {
-            for (pixels, gate) in self.row.chunks_exact_mut(self.patch).zip(gates) {
-                pixels.fill(self.amount * gate);
-            }
+            spread(gates, self.patch, self.amount, &mut self.row);
             for colour in 0..COLOURS {
                 for line in 0..self.patch {
                     let start = colour * plane + (patch_row * self.patch + line) * width;
@@ -136,13 +137,33 @@ impl FrameRunner {
                 }
             }
         }
-        let light = (sum(&self.repaired) / self.repaired.len() as f32 + 1.0) / 2.0;
+        let light = (self.level() + 1.0) / 2.0;
         let dark = (DARK as f32 / (light + LEAST_LIGHT as f32)).ln().max(0.0);
         let light = (self.light * dark).exp() - 1.0;
+        if light == 0.0 {
+            // What is remembered is no lighter than a frame may be.
+            return &self.repaired;
+        }
         for (out, repaired) in self.out.iter_mut().zip(&self.repaired) {
             *out = (repaired + light * (repaired + 1.0)).min(1.0);
         }
         &self.out
+    }
+
+    /// The mean of what is remembered now, from the means of each patch: of the frame, and of what was remembered.
+    fn level(&mut self) -> f32 {
+        let area = self.gates.len();
+        let planes = self.seen.chunks_exact(area);
+        let pairs = planes.clone().take(COLOURS).zip(planes.skip(COLOURS));
+        let mut mean = 0.0;
+        for (now, then) in pairs {
+            let patches = now.iter().zip(then).zip(&self.gates);
+            for (mixed, ((now, then), gate)) in self.mixed.iter_mut().zip(patches) {
+                *mixed = now + self.amount * gate * (then - now);
+            }
+            mean += sum(&self.mixed) / area as f32;
+        }
+        mean / COLOURS as f32
     }
 
     /// The measures of each patch, into the planes that the cell sees.
@@ -175,9 +196,7 @@ impl FrameRunner {
                 fold(sums, patch, share * times, out);
             }
             let means = &self.seen[at(0)..][..columns];
-            for (pixels, mean) in self.row.chunks_exact_mut(patch).zip(means) {
-                pixels.fill(*mean);
-            }
+            spread(means, patch, 1.0, &mut self.row);
             for (now, _) in lines() {
                 for (rough, (now, mean)) in rough.iter_mut().zip(now.iter().zip(&self.row)) {
                     *rough += (now - mean).abs();
@@ -191,13 +210,14 @@ impl FrameRunner {
     /// As [`step`](Self::step), and adds how long it took.
     pub fn profile(&mut self, frame: &[f32], times: &mut Vec<StepTime>) -> &[f32] {
         let begin = Instant::now();
-        self.step(frame);
+        let macs = self.macs;
+        let out = self.step(frame);
         times.push(StepTime {
             name: "frame memory".into(),
-            macs: self.macs,
+            macs,
             time: begin.elapsed(),
         });
-        &self.out
+        out
     }
 
     /// The values of a frame.
@@ -237,9 +257,33 @@ impl FrameRunner {
     }
 }
 
+/// The side of patches whose loops are unrolled: memories are trained with such patches.
+const USUAL: usize = 4;
+
 /// The sums of so many values at a time, multiplied.
 fn fold(values: &[f32], count: usize, times: f32, out: &mut [f32]) {
+    if count == USUAL {
+        let (parts, _) = values.as_chunks::<USUAL>();
+        for (out, [a, b, c, d]) in out.iter_mut().zip(parts) {
+            *out = ((a + b) + (c + d)) * times;
+        }
+        return;
+    }
     for (out, values) in out.iter_mut().zip(values.chunks_exact(count)) {
         *out = values.iter().sum::<f32>() * times;
+    }
+}
+
+/// Each value so many times, multiplied.
+fn spread(values: &[f32], count: usize, times: f32, out: &mut [f32]) {
+    if count == USUAL {
+        let (parts, _) = out.as_chunks_mut::<USUAL>();
+        for (part, value) in parts.iter_mut().zip(values) {
+            *part = [value * times; USUAL];
+        }
+        return;
+    }
+    for (part, value) in out.chunks_exact_mut(count).zip(values) {
+        part.fill(value * times);
     }
 }
