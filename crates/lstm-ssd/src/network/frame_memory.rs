@@ -231,12 +231,7 @@ impl<B: Backend> FrameMemory<B> {
     ///
     /// If they have other channels.
     pub fn to_frames(&self, patches: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [batch, channels, rows, columns] = patches.dims();
-        let patch = self.patch;
-        let colours = channels / (patch * patch);
-        let parts = patches.reshape(Shape::new([batch * colours, patch, patch, rows, columns]));
-        let parts: Tensor<B, 5> = parts.permute([0, 3, 1, 4, 2]);
-        parts.reshape([batch, colours, rows * patch, columns * patch])
+        frames_of(patches, self.patch)
     }
 
     /// Several frames as maps of patches, `[batch, time, 3 patch², rows, columns]`, one after the other: the frames to
@@ -293,7 +288,7 @@ impl<B: Backend> FrameMemory<B> {
             let seen = seen.reshape([batch * inputs, positions]);
             let h = h.reshape([batch * self.config().hidden, positions]);
             let both = Tensor::cat(vec![means(seen.clone(), batch), means(h.clone(), batch)], 1);
-            let share = both.clone().matmul(self.gate_means.val().unsqueeze_dim(1));
+            let share = both.matmul(self.gate_means.val().unsqueeze_dim(1));
             let gate =
                 pointwise(&self.gate_input, seen, batch) + pointwise(&self.gate_hidden, h, batch);
             let gate = sigmoid(gate + share);
@@ -319,4 +314,13 @@ impl<B: Backend> FrameMemory<B> {
         };
         Ok((Tensor::cat(out, 1), state))
     }
+}
+
+/// The frames, `[batch, 3, height, width]`, that maps of such patches are of.
+pub(crate) fn frames_of<B: Backend>(patches: Tensor<B, 4>, patch: usize) -> Tensor<B, 4> {
+    let [batch, channels, rows, columns] = patches.dims();
+    let colours = channels / (patch * patch);
+    let parts = patches.reshape(Shape::new([batch * colours, patch, patch, rows, columns]));
+    let parts: Tensor<B, 5> = parts.permute([0, 3, 1, 4, 2]);
+    parts.reshape([batch, colours, rows * patch, columns * patch])
 }

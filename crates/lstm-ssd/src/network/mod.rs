@@ -25,6 +25,8 @@ mod weights;
 pub use block::{Block, Normalization};
 pub use error::NetworkError;
 pub use fingerprint::fingerprint;
+#[cfg(feature = "train")]
+pub(crate) use frame_memory::frames_of;
 pub use frame_memory::{FrameMemory, FrameMemoryConfig};
 #[cfg(feature = "cpu")]
 pub(crate) use frame_runner::FrameRunner;

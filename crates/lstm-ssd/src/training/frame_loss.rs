@@ -8,7 +8,7 @@ use super::TrainingError;
 use super::clip::FRAMES;
 use super::loss::smooth_l1;
 use super::maps::{Maps, Part};
-use crate::network::{MobileNetV2Ssd, column};
+use crate::network::{MobileNetV2Ssd, column, frames_of};
 
 /// The side of the patches that a frame's map is made of: the detector's early map has a cell for each.
 pub(super) const PATCH: usize = 4;
@@ -48,7 +48,7 @@ impl<B: AutodiffBackend> FrameLoss<B> {
             let frame = Tensor::<B, 1>::from_floats(frame, device);
             maps.push(frame.reshape([1, channels, height, width]));
         }
-        let early = detector.early(pictures(Tensor::cat(maps, 0)));
+        let early = detector.early(frames_of(Tensor::cat(maps, 0), PATCH));
         let [count, channels, height, width] = early.dims();
         let rows = early.swap_dims(0, 1);
         let rows = rows.reshape([channels, count * height * width]);
@@ -82,19 +82,10 @@ impl<B: AutodiffBackend> FrameLoss<B> {
         let levels = smooth_l1(levels.mean_dim(1).reshape([frames * colours, positions]));
         let pixels = weighted(pixels, channels) + weighted(levels, colours);
 
-        let [made, truth] = [made, truth].map(|maps| self.detector.early(pictures(maps)));
+        let [made, truth] = [made, truth].map(|maps| self.detector.early(frames_of(maps, PATCH)));
         let channels = made.dims()[1];
         let difference = (made - truth.detach()).reshape([frames * channels, positions]);
         let early = smooth_l1(difference / column(self.scale.clone(), frames));
         weighted(early, channels) + pixels * PIXELS
     }
-}
-
-/// Frames, `[frames, 3, height, width]`, of maps of patches.
-fn pictures<B: Backend>(maps: Tensor<B, 4>) -> Tensor<B, 4> {
-    let [frames, channels, rows, columns] = maps.dims();
-    let colours = channels / (PATCH * PATCH);
-    let parts: Tensor<B, 5> = maps.reshape([frames * colours, PATCH, PATCH, rows, columns]);
-    let parts = parts.permute([0, 3, 1, 4, 2]);
-    parts.reshape([frames, colours, rows * PATCH, columns * PATCH])
 }

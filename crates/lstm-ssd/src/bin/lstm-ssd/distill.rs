@@ -29,8 +29,8 @@ const COPIES: usize = 3;
 /// Iterations from one checkpoint to the next.
 const CHECKPOINT: usize = 25;
 
-type Training<S> = Trainer<Autodiff<Flex>, CpuRunner, S>;
 type Diff = Autodiff<Flex>;
+type Training<S> = Trainer<Diff, CpuRunner, S>;
 
 impl Distill {
     /// Trains a memory on video without labels.
@@ -77,14 +77,14 @@ impl Lesson {
             copies: COPIES,
             class: Some(class),
         };
+        let frozen =
+            MobileNetV2Ssd::<Flex>::from_checkpoint(detector.config(), &checkpoint, &device)?;
         let make = |stage: &Stage, view: View<'_>| -> Result<Option<Maps>> {
-            let network =
-                MobileNetV2Ssd::<Flex>::from_checkpoint(detector.config(), &checkpoint, &device)?;
             let bar = bar(self.clips, stage.clips, "")?;
             let maps = Maps::prepare(
                 &stage.cache,
                 Frozen {
-                    detector: &network,
+                    detector: &frozen,
                     fingerprint: &fingerprint,
                 },
                 &footage,
