@@ -28,7 +28,7 @@ pub use fingerprint::fingerprint;
 #[cfg(feature = "train")]
 pub(crate) use frame_memory::frames_of;
 pub use frame_memory::{FrameMemory, FrameMemoryConfig};
-#[cfg(feature = "cpu")]
+#[cfg(feature = "train")]
 pub(crate) use frame_runner::FrameRunner;
 pub use heads::{Heads, Predictions};
 pub use layer::{Cost, Layer};
