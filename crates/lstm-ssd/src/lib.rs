@@ -9,6 +9,7 @@ pub mod labels;
 pub mod loss;
 pub mod network;
 mod picture;
+mod sha256;
 pub mod smoothing;
 #[cfg(feature = "train")]
 pub mod training;

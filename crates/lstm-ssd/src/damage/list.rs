@@ -10,6 +10,7 @@ use thiserror::Error;
 use toml::Spanned;
 
 use super::{Damage, DamageError};
+use crate::sha256;
 
 /// Damages and seeds of an evaluation, fixed in a file before anything is measured. The file's hash tells
 /// whether two tables are of the same damages.
@@ -148,7 +149,7 @@ impl DamageList {
         Ok(Self {
             seeds: file.seeds,
             damages: damages.collect::<Result<_, _>>()?,
-            sha256: hash(text),
+            sha256: sha256::digits(Sha256::new_with_prefix(text)),
         })
     }
 
@@ -190,11 +191,6 @@ impl Entry {
 fn line(text: &str, place: usize) -> usize {
     let before = text.bytes().take(place);
     1 + before.filter(|byte| *byte == b'\n').count()
-}
-
-fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

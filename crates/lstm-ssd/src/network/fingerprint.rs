@@ -3,6 +3,8 @@
 use bottleneck_lstm::weights::{Checkpoint, WeightsError};
 use sha2::{Digest, Sha256};
 
+use crate::sha256;
+
 /// The SHA-256 of the weights in a file, 64 hexadecimal digits: of names, shapes and values as `f32`, whatever the
 /// format of the file.
 ///
@@ -22,10 +24,5 @@ pub fn fingerprint(checkpoint: &Checkpoint) -> Result<String, WeightsError> {
         let values = tensor.to_f32()?.into_iter().flat_map(f32::to_le_bytes);
         hash.update(values.collect::<Vec<u8>>());
     }
-    let digits = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(digits)
+    Ok(sha256::digits(hash))
 }

@@ -16,7 +16,7 @@ use super::pointwise::{means, pointwise};
 use super::{Cost, MemoryState, NetworkError};
 
 /// Red, green and blue.
-pub(super) const COLOURS: usize = 3;
+pub(crate) const COLOURS: usize = 3;
 
 /// What is measured of each colour in a patch: the means of the frame, of what is remembered, of how far the two are
 /// apart, and of how far the frame's pixels are from their mean.
@@ -127,6 +127,23 @@ impl FrameMemoryConfig {
 /// A gate that is half open averages over frames, which takes noise away where nothing moves; one that is open shows
 /// what was there before something stood in front of it. What is remembered lies between what was and what is, so it
 /// cannot run away. It starts with `amount` and `light` at zero: until it is trained, every frame is what it was.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burn_flex::Flex;
+/// use lstm_ssd::network::{FrameMemory, FrameMemoryConfig};
+///
+/// let device = Default::default();
+/// let memory: FrameMemory<Flex> = FrameMemoryConfig::new().try_init(&device)?;
+/// let mut state = None;
+/// for level in [0.5, -0.2] {
+///     let frame = Tensor::full([1, 3, 32, 32], level, &device);
+///     let (shown, remembered) = memory.try_step(frame.clone(), state)?;
+///     shown.into_data().assert_eq(&frame.into_data(), true);
+///     state = Some(remembered);
+/// }
+/// # Ok::<(), lstm_ssd::network::NetworkError>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct FrameMemory<B: Backend> {
     /// What decides.
@@ -216,13 +233,9 @@ impl<B: Backend> FrameMemory<B> {
     ///
     /// If they cannot be cut into patches.
     pub fn to_patches(&self, frames: Tensor<B, 4>) -> Result<Tensor<B, 4>, NetworkError> {
-        let [batch, colours, height, width] = frames.dims();
+        let [_, _, height, width] = frames.dims();
         self.check_frame([height, width])?;
-        let patch = self.patch;
-        let (rows, columns) = (height / patch, width / patch);
-        let parts = frames.reshape(Shape::new([batch * colours, rows, patch, columns, patch]));
-        let parts: Tensor<B, 5> = parts.permute([0, 2, 4, 1, 3]);
-        Ok(parts.reshape([batch, colours * patch * patch, rows, columns]))
+        Ok(patches_of(frames, self.patch))
     }
 
     /// The frames of which [`to_patches`](Self::to_patches) makes these maps.
@@ -314,6 +327,15 @@ impl<B: Backend> FrameMemory<B> {
         };
         Ok((Tensor::cat(out, 1), state))
     }
+}
+
+/// Frames, `[batch, 3, height, width]`, as maps of such patches.
+pub(crate) fn patches_of<B: Backend>(frames: Tensor<B, 4>, patch: usize) -> Tensor<B, 4> {
+    let [batch, colours, height, width] = frames.dims();
+    let (rows, columns) = (height / patch, width / patch);
+    let parts = frames.reshape(Shape::new([batch * colours, rows, patch, columns, patch]));
+    let parts: Tensor<B, 5> = parts.permute([0, 2, 4, 1, 3]);
+    parts.reshape([batch, colours * patch * patch, rows, columns])
 }
 
 /// The frames, `[batch, 3, height, width]`, that maps of such patches are of.

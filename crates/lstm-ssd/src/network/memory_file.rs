@@ -235,8 +235,7 @@ impl<B: Backend> crate::network::FrameMemory<B> {
             hash.update(format!("{name}{shape:?}"));
             hash.update(bytes);
         }
-        let digest = hash.finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::sha256::digits(hash)
     }
 }
 

@@ -26,7 +26,7 @@ pub use block::{Block, Normalization};
 pub use error::NetworkError;
 pub use fingerprint::fingerprint;
 #[cfg(feature = "train")]
-pub(crate) use frame_memory::frames_of;
+pub(crate) use frame_memory::{COLOURS, frames_of, patches_of};
 pub use frame_memory::{FrameMemory, FrameMemoryConfig};
 #[cfg(feature = "train")]
 pub(crate) use frame_runner::FrameRunner;

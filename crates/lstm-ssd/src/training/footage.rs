@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::TrainingError;
 use super::error::TrainingError as Error;
-use crate::Picture;
 use crate::truth::GroundTruth;
 use crate::video::{self, Video};
+use crate::{Picture, sha256};
 
 /// Videos and stills to learn from.
 ///
@@ -75,7 +75,7 @@ impl Footage {
             path: path.to_owned(),
             description: Description {
                 sha256: sha256_of(path)?,
-                truth: labels.map(|labels| hex(&Sha256::digest(labels))),
+                truth: labels.map(|labels| sha256::digits(Sha256::new_with_prefix(labels))),
                 frames: Some(video.frames()),
                 size,
             },
@@ -186,7 +186,7 @@ fn sha256_of(path: &Path) -> Result<String, TrainingError> {
     } else {
         update(&mut hash, path)?;
     }
-    Ok(hex(&hash.finalize()))
+    Ok(sha256::digits(hash))
 }
 
 fn update(hash: &mut Sha256, path: &Path) -> Result<(), TrainingError> {
@@ -199,8 +199,4 @@ fn update(hash: &mut Sha256, path: &Path) -> Result<(), TrainingError> {
         }
         hash.update(&part[..read]);
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

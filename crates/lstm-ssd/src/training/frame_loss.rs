@@ -32,6 +32,15 @@ pub(super) struct FrameLoss<B: Backend> {
     scale: Tensor<B, 1>,
 }
 
+/// What frames should be.
+pub(super) struct Aim<B: Backend> {
+    frames: Tensor<B, 4>,
+    /// What the detector's first layers make of them.
+    early: Tensor<B, 4>,
+    /// How much there is to be seen in each cell, `[frames, height, width]` from 0 to 1.
+    attention: Tensor<B, 3>,
+}
+
 impl<B: AutodiffBackend> FrameLoss<B> {
     /// The loss by the first layers of the detector that `frames` were made with.
     pub fn new(
@@ -59,22 +68,26 @@ impl<B: AutodiffBackend> FrameLoss<B> {
         })
     }
 
-    /// The loss, `[1]`, of frames, `[frames, channels, height, width]` both, weighted by `attention`,
-    /// `[frames, height, width]` from 0 to 1.
-    pub fn forward(
-        &self,
-        made: Tensor<B, 4>,
-        truth: Tensor<B, 4>,
-        attention: Tensor<B, 3>,
-    ) -> Tensor<B, 1> {
+    /// What frames should be, `[frames, channels, height, width]`: looked at once, however many losses are taken of it.
+    pub fn aim(&self, frames: Tensor<B, 4>, attention: Tensor<B, 3>) -> Aim<B> {
+        let early = self.detector.early(frames_of(frames.clone(), PATCH));
+        Aim {
+            frames,
+            early: early.detach(),
+            attention,
+        }
+    }
+
+    /// The loss, `[1]`, of frames, `[frames, channels, height, width]`.
+    pub fn forward(&self, made: Tensor<B, 4>, aim: &Aim<B>) -> Tensor<B, 1> {
         let [frames, channels, height, width] = made.dims();
         let positions = height * width;
-        let weight = attention + UNSEEN;
+        let weight = aim.attention.clone() + UNSEEN;
         let weight = weight.reshape([frames, 1, positions]);
         let weighted = |loss: Tensor<B, 2>, channels: usize| {
             (loss.reshape([frames, channels, positions]) * weight.clone()).mean()
         };
-        let difference = (made.clone() - truth.clone()) * STEEP;
+        let difference = (made.clone() - aim.frames.clone()) * STEEP;
         let pixels = smooth_l1(difference.clone().reshape([frames * channels, positions]));
         let patch = PATCH * PATCH;
         let colours = channels / patch;
@@ -82,9 +95,9 @@ impl<B: AutodiffBackend> FrameLoss<B> {
         let levels = smooth_l1(levels.mean_dim(1).reshape([frames * colours, positions]));
         let pixels = weighted(pixels, channels) + weighted(levels, colours);
 
-        let [made, truth] = [made, truth].map(|maps| self.detector.early(frames_of(maps, PATCH)));
+        let made = self.detector.early(frames_of(made, PATCH));
         let channels = made.dims()[1];
-        let difference = (made - truth.detach()).reshape([frames * channels, positions]);
+        let difference = (made - aim.early.clone()).reshape([frames * channels, positions]);
         let early = smooth_l1(difference / column(self.scale.clone(), frames));
         weighted(early, channels) + pixels * PIXELS
     }

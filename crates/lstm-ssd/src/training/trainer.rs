@@ -313,8 +313,8 @@ where
                 let rows = Tensor::<B, 1, Int>::from_ints(rows.as_slice(), &self.device);
                 let [before, after, truth] =
                     [before, after, truth].map(|maps| maps.select(0, rows.clone()));
-                let attention = attention.select(0, rows);
-                let loss = |maps| loss.forward(maps, truth.clone(), attention.clone());
+                let aim = loss.aim(truth, attention.select(0, rows));
+                let loss = |maps| loss.forward(maps, &aim);
                 (loss(before), loss(after), None)
             }
         };

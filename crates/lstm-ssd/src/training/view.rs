@@ -1,6 +1,7 @@
 //! What of a clip is kept to learn from: cuts of its frames, or the detector's maps of them.
 
 use bottleneck_lstm_ndarray::CpuRunner;
+use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 
 use super::TrainingError;
@@ -12,7 +13,7 @@ use super::random::{Purpose, Random};
 use super::teacher::{Sight, Teacher};
 use crate::Picture;
 use crate::detection::BoundingBox;
-use crate::network::{FrameMemory, FrameRunner};
+use crate::network::{COLOURS, FrameMemory, FrameRunner, patches_of};
 
 /// What is kept of the frames of clips.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +54,7 @@ impl View<'_> {
     pub(super) fn shape(&self, input: [usize; 2], trunk: [usize; 3]) -> [usize; 3] {
         let [height, width] = input.map(|side| (side / PATCH).min(SIDE));
         match self {
-            Self::Frames => [3 * PATCH * PATCH, height, width],
+            Self::Frames => [COLOURS * PATCH * PATCH, height, width],
             Self::Maps { .. } => trunk,
         }
     }
@@ -224,16 +225,14 @@ impl<'a> Viewer<'a> {
         let mut values = Vec::new();
         let mut add = |picture: &Picture| {
             let planes = picture.resize(width, height).to_planes();
-            for plane in planes.chunks_exact(height * width) {
-                for pixel in 0..PATCH * PATCH {
-                    let (down, right) = (pixel / PATCH, pixel % PATCH);
-                    for row in 0..rows {
-                        let start = (top + row * PATCH + down) * width + left + right;
-                        let line = plane[start..].iter().step_by(PATCH).take(columns);
-                        values.extend(line);
-                    }
-                }
-            }
+            let lines = planes.chunks_exact(height * width).flat_map(|plane| {
+                let lines = plane.chunks_exact(width).skip(top).take(size[0]);
+                lines.flat_map(|line| &line[left..][..size[1]])
+            });
+            let cut = TensorData::new(lines.copied().collect(), [1, COLOURS, size[0], size[1]]);
+            let cut = Tensor::<Flex, 4>::from_data(cut, &Default::default());
+            let patches = patches_of(cut, PATCH).into_data();
+            values.extend(patches.iter::<f32>());
         };
         pictures.iter().for_each(&mut add);
         for copy in clip.damage(pictures) {
@@ -264,7 +263,7 @@ impl<'a> Viewer<'a> {
     /// What is kept of a black frame.
     pub fn black(&mut self) -> Result<Vec<f32>, TrainingError> {
         let [height, width] = self.input;
-        let black = vec![-1.0; 3 * height * width];
+        let black = vec![-1.0; COLOURS * height * width];
         match self.view {
             View::Frames => Ok(vec![-1.0; self.shape.iter().product()]),
             View::Maps { .. } => Ok(self.teacher.map_of(&black)?.to_vec()),

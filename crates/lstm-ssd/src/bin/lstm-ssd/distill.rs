@@ -79,6 +79,9 @@ impl Lesson {
         };
         let frozen =
             MobileNetV2Ssd::<Flex>::from_checkpoint(detector.config(), &checkpoint, &device)?;
+        if self.restart {
+            files.forget()?;
+        }
         let make = |stage: &Stage, view: View<'_>| -> Result<Option<Maps>> {
             let bar = bar(self.clips, stage.clips, "")?;
             let maps = Maps::prepare(
@@ -145,12 +148,7 @@ impl Lesson {
         };
         memory.save(&self.out, &self.card(fingerprint))?;
         eprintln!("wrote {}", self.out.display());
-        for stage in files.stages() {
-            let path = &stage.checkpoint;
-            if path.exists() {
-                std::fs::remove_file(path).with_context(|| path.display().to_string())?;
-            }
-        }
+        files.forget()?;
         Ok(Ended::Whole)
     }
 
@@ -206,12 +204,7 @@ impl Lesson {
     {
         let checkpoint = &stage.checkpoint;
         if checkpoint.exists() {
-            if self.resume {
-                trainer = trainer.resume(checkpoint)?;
-            } else {
-                std::fs::remove_file(checkpoint)
-                    .with_context(|| checkpoint.display().to_string())?;
-            }
+            trainer = trainer.resume(checkpoint)?;
         }
         let bar = bar(trainer.iterations(), stage.iterations, ", loss {msg}")?;
         while !trainer.is_done() {
@@ -301,6 +294,17 @@ impl Files {
     /// In their order.
     fn stages(&self) -> [&Stage; 2] {
         [&self.frame, &self.map]
+    }
+
+    /// Removes all checkpoints.
+    fn forget(&self) -> Result<()> {
+        for Stage { checkpoint, .. } in self.stages() {
+            if checkpoint.exists() {
+                let path = || checkpoint.display().to_string();
+                std::fs::remove_file(checkpoint).with_context(path)?;
+            }
+        }
+        Ok(())
     }
 }
 
