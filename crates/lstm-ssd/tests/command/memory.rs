@@ -51,12 +51,17 @@ fn print(weights: &str) -> String {
     fingerprint(&Checkpoint::open(weights).unwrap()).unwrap()
 }
 
-/// Four frames of 40 by 30 pixels.
+/// Four frames of 40 by 30 pixels, each of one light.
 fn video(folder: &Path, lights: [u8; 4]) -> String {
+    video_of(folder, |frame, _, _| lights[frame])
+}
+
+/// Four frames of 40 by 30 pixels, from the light of each frame at column and row.
+fn video_of(folder: &Path, light: impl Fn(usize, usize, usize) -> u8) -> String {
     let mut content = b"YUV4MPEG2 W40 H30 Cmono\n".to_vec();
-    for light in lights {
+    for frame in 0..4 {
         content.extend(b"FRAME\n");
-        content.extend([light; 40 * 30]);
+        content.extend((0..40 * 30).map(|at| light(frame, at % 40, at / 40)));
     }
     let path = folder.join("lights.y4m");
     std::fs::write(&path, content).unwrap();
@@ -86,6 +91,32 @@ fn it_sees_all_frames_of_a_video() {
     let every = frames(&detect(&["--memory", &open, "--every", "3"]));
     let none = Vec::new();
     assert_eq!(every, [&with[0], &none, &none, &with[3]].map(Vec::clone));
+}
+
+#[test]
+fn it_forgets_at_cuts_if_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = weights(folder.path());
+    // A bright square, then another one elsewhere, and a bit brighter in every frame.
+    let video = video_of(folder.path(), |frame, x, y| {
+        let [left, top] = if frame < 2 { [3, 3] } else { [25, 12] };
+        let inside = (left..left + 12).contains(&x) && (top..top + 12).contains(&y);
+        (if inside { 200 } else { 40 } + frame) as u8
+    });
+    let print = print(&weights);
+    let open = save(fresh().map(&mut Open::default()), folder.path(), &print);
+    let detect = |more: &[&str]| {
+        let whole = ["detect", &video, "--weights", &weights];
+        frames(&succeed(&[&whole[..], more].concat()))
+    };
+    let alone = detect(&[]);
+    assert_ne!(alone[0], alone[3]);
+    let kept = detect(&["--memory", &open]);
+    assert!(kept.iter().all(|frame| *frame == alone[0]));
+    // A cut is told when the new scene has lasted for two frames.
+    let forgot = detect(&["--memory", &open, "--cuts"]);
+    assert_eq!(forgot[..3], kept[..3]);
+    assert_eq!(forgot[3], alone[3]);
 }
 
 #[test]
