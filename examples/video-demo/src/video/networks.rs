@@ -111,11 +111,14 @@ impl Networks for SideBySide {
         let beside = self.beside.iter().map(|beside| match beside {
             Remembering::Smoothed { name, .. } => card(name, config.cost()),
             Remembering::Learned(detector) => {
-                let [_, height, width] = config.trunk();
                 let memory = detector.memory().map(|memory| memory.config());
-                let memory = memory.map(|memory| memory.cost([height, width]));
-                let cost = memory.into_iter().chain([config.cost()]).sum();
-                card("Bottleneck-LSTM", cost)
+                let parts = memory.iter().flat_map(|memory| {
+                    let [_, height, width] = config.trunk();
+                    let frame = memory.frame.as_ref();
+                    let frame = frame.map(|frame| frame.cost(config.input));
+                    frame.into_iter().chain([memory.cost([height, width])])
+                });
+                card("Bottleneck-LSTM", parts.chain([config.cost()]).sum())
             }
         });
         let alone = card("no memory", config.cost());

@@ -6,7 +6,7 @@ use bottleneck_lstm::weights::Checkpoint;
 use burn_flex::Flex;
 use egui::{DroppedFile, Key};
 use egui_kittest::kittest::Queryable;
-use lstm_ssd::network::{MemoryCard, MemoryConfig, fingerprint};
+use lstm_ssd::network::{FrameMemoryConfig, MemoryCard, MemoryConfig, fingerprint};
 use video_demo::desk::Desk;
 use video_demo::digits::Weights;
 use video_demo::headless::{Film, HeadlessError, Shot, render};
@@ -137,9 +137,11 @@ fn a_videos_damage_is_switched_and_its_map_is_shown() {
     assert!(shown(&screen).views[1].age > Some(2));
 }
 
-/// A file of a memory that is not trained, for the detector with this fingerprint.
+/// A file of a memory that is not trained, with a part in front and one behind block 12, for the detector with this fingerprint.
 fn memory_file(beside: &Clip, detector: &str) -> Memory {
-    let memory = MemoryConfig::new().try_init::<Flex>(&Default::default());
+    let frame = Some(FrameMemoryConfig::new());
+    let memory = MemoryConfig::new().with_frame(frame);
+    let memory = memory.try_init::<Flex>(&Default::default());
     let card = MemoryCard {
         detector: detector.to_owned(),
         ..MemoryCard::default()
@@ -160,7 +162,10 @@ fn a_learned_memory_is_read_from_its_file_and_one_that_is_not_trained_changes_no
     let networks = &app(&screen).description().unwrap().networks;
     let names = networks.iter().map(|network| network.name.as_str());
     assert_eq!(names.collect::<Vec<_>>(), ["no memory", "Bottleneck-LSTM"]);
-    assert!(networks[0].macs < networks[1].macs);
+    // Both parts of it.
+    let [alone, with] = [&networks[0], &networks[1]];
+    assert_eq!(with.parameters - alone.parameters, 84_544 + 2_007);
+    assert_eq!((with.macs - alone.macs) / 100_000, 321);
     press(&mut screen, Key::H);
     press(&mut screen, Key::Space);
     for _ in 0..4 {
