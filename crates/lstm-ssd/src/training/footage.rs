@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -51,7 +52,8 @@ impl Footage {
         Self::default()
     }
 
-    /// Adds a video. `progress` is told the number of each frame.
+    /// Adds a video, which is read to its end for that. `progress` is told the number of each frame. Returns false, and
+    /// adds nothing, if `stop` was set before.
     ///
     /// # Errors
     ///
@@ -61,7 +63,8 @@ impl Footage {
         path: impl AsRef<Path>,
         truth: Option<GroundTruth>,
         mut progress: impl FnMut(usize),
-    ) -> Result<(), TrainingError> {
+        stop: &AtomicBool,
+    ) -> Result<bool, TrainingError> {
         let path = path.as_ref();
         let mut video = Video::open(path)?;
         let mut size = [0, 0];
@@ -69,6 +72,9 @@ impl Footage {
             let picture = picture?;
             size = [picture.width(), picture.height()];
             progress(video.frames());
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
         }
         let labels = truth.as_ref().map(|truth| format!("{truth:?}"));
         self.sources.push(Source {
@@ -81,10 +87,11 @@ impl Footage {
             },
             truth,
         });
-        Ok(())
+        Ok(true)
     }
 
-    /// Adds the PNG and JPEG pictures in a folder. `progress` is told the number of each.
+    /// Adds the PNG and JPEG pictures in a folder. `progress` is told the number of each. Returns false if `stop` was set
+    /// before all were added.
     ///
     /// # Errors
     ///
@@ -93,7 +100,8 @@ impl Footage {
         &mut self,
         folder: impl AsRef<Path>,
         mut progress: impl FnMut(usize),
-    ) -> Result<(), TrainingError> {
+        stop: &AtomicBool,
+    ) -> Result<bool, TrainingError> {
         let files = video::pictures(folder.as_ref())?;
         if files.is_empty() {
             return Err(Error::NoFootage);
@@ -111,8 +119,11 @@ impl Footage {
                 truth: None,
             });
             progress(index + 1);
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Frames of all videos.

@@ -96,30 +96,28 @@ fn an_interrupted_training_is_resumed_to_the_same_memory() {
     };
     assert!(start("whole.safetensors", &[]).wait().unwrap().success());
 
-    let mut child = start("parts.safetensors", &[]);
-    // The one clip is there, so that training begins.
-    let clip = folder.path().join("parts.cache/frame/00000.f16");
-    while !clip.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it is under way");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let interrupt = ["-INT", &child.id().to_string()];
-    assert!(
-        Command::new("kill")
-            .args(interrupt)
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(!folder.path().join("parts.safetensors").exists());
-    assert!(folder.path().join("parts.frame.checkpoint").exists());
-    assert!(
-        start("parts.safetensors", &["--resume"])
-            .wait()
-            .unwrap()
-            .success()
-    );
+    // As soon as there is a file, which it makes after it began to listen for Ctrl-C.
+    let interrupt = |file: &str, more: &[&str]| {
+        let mut child = start("parts.safetensors", more);
+        let file = folder.path().join(file);
+        while !file.exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it is under way");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let id = child.id().to_string();
+        let kill = Command::new("kill").args(["-INT", &id]).status();
+        assert!(kill.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert!(!folder.path().join("parts.safetensors").exists());
+    };
+    let checkpoint = folder.path().join("parts.frame.checkpoint");
+    // Before there are clips, and when the one clip is there, so that training begins.
+    interrupt("parts.cache", &[]);
+    assert!(!checkpoint.exists());
+    interrupt("parts.cache/frame/00000.f16", &["--resume"]);
+    assert!(checkpoint.exists());
+    let mut last = start("parts.safetensors", &["--resume"]);
+    assert!(last.wait().unwrap().success());
     let tensors = |name: &str| {
         let content = std::fs::read(folder.path().join(name)).unwrap();
         let header = u64::from_le_bytes(content[..8].try_into().unwrap()) as usize;

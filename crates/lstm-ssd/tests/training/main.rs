@@ -22,6 +22,9 @@ use scene::{detector, video};
 
 type B = Autodiff<Flex>;
 
+/// Nobody presses Ctrl-C.
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
 fn config(seed: u64, clips: usize) -> MapsConfig {
     MapsConfig {
         seed,
@@ -33,7 +36,8 @@ fn config(seed: u64, clips: usize) -> MapsConfig {
 
 fn footage(folder: &Path) -> Footage {
     let mut footage = Footage::new();
-    footage.add_video(video(folder), None, |_| {}).unwrap();
+    let added = footage.add_video(video(folder), None, |_| {}, &GO_ON);
+    assert!(added.unwrap());
     footage
 }
 
@@ -58,7 +62,6 @@ fn view(
     config: &MapsConfig,
     view: View<'_>,
 ) -> Result<Maps, TrainingError> {
-    let stop = AtomicBool::new(false);
     let detector = detector::<Flex>();
     let maps = Maps::prepare(
         folder,
@@ -67,7 +70,7 @@ fn view(
         config,
         view,
         |_| {},
-        &stop,
+        &GO_ON,
     )?;
     Ok(maps.expect("nobody stops it"))
 }
@@ -299,7 +302,6 @@ fn an_interrupted_cache_goes_on_and_one_of_other_weights_is_made_anew() {
     };
     assert_eq!(contents(&after), contents(&files(&whole)));
 
-    let stop = AtomicBool::new(false);
     Maps::prepare(
         &parts,
         frozen(&detector, "d1"),
@@ -307,7 +309,7 @@ fn an_interrupted_cache_goes_on_and_one_of_other_weights_is_made_anew() {
         &config,
         MAPS,
         |_| {},
-        &stop,
+        &GO_ON,
     )
     .unwrap();
     let anew = files(&parts);
@@ -321,7 +323,9 @@ fn labels_take_the_teachers_place() {
     let labelled = |truth: &str| {
         let mut footage = Footage::new();
         let truth = GroundTruth::parse(truth).unwrap();
-        footage.add_video(&path, Some(truth), |_| {}).unwrap();
+        footage
+            .add_video(&path, Some(truth), |_| {}, &GO_ON)
+            .unwrap();
         let config = MapsConfig {
             class: Some(1),
             ..config(1, 1)
@@ -355,14 +359,21 @@ fn what_cannot_be_learned_from_is_named() {
     let error = maps(&cache, &Footage::new(), &config(1, 1)).unwrap_err();
     assert!(matches!(error, TrainingError::NoFootage), "{error}");
     let mut footage = Footage::new();
-    let error = footage.add_video(path.join("absent.mp4"), None, |_| {});
+    let error = footage.add_video(path.join("absent.mp4"), None, |_| {}, &GO_ON);
     assert!(error.unwrap_err().to_string().contains("absent.mp4"));
     let empty = path.join("empty");
     std::fs::create_dir(&empty).unwrap();
-    let error = footage.add_stills(&empty, |_| {}).unwrap_err();
+    let error = footage.add_stills(&empty, |_| {}, &GO_ON).unwrap_err();
     assert!(matches!(error, TrainingError::NoFootage), "{error}");
 
-    footage.add_video(video(path), None, |_| {}).unwrap();
+    let interrupted = AtomicBool::new(true);
+    let added = footage.add_video(video(path), None, |_| {}, &interrupted);
+    assert!(!added.unwrap());
+    let error = maps(&cache, &footage, &config(1, 1)).unwrap_err();
+    assert!(matches!(error, TrainingError::NoFootage), "{error}");
+    footage
+        .add_video(video(path), None, |_| {}, &GO_ON)
+        .unwrap();
     let error = maps(&cache, &footage, &config(1, 0))
         .unwrap_err()
         .to_string();
@@ -393,7 +404,7 @@ fn stills_are_footage_too() {
     let picture = image::RgbImage::from_fn(90, 60, |x, y| image::Rgb([x as u8, y as u8, 200]));
     picture.save(stills.join("a.png")).unwrap();
     let mut footage = Footage::new();
-    footage.add_stills(&stills, |_| {}).unwrap();
+    footage.add_stills(&stills, |_| {}, &GO_ON).unwrap();
     assert_eq!(footage.frames(), 0);
     let maps = maps(&folder.path().join("maps"), &footage, &config(1, 1)).unwrap();
     let step = trainer(1, &maps).step().unwrap();

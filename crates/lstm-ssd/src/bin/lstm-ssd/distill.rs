@@ -61,6 +61,7 @@ impl Lesson {
         let files = Files::of(&self.out, self.cache.as_deref());
         self.check_checkpoint(&files)?;
         let stop = walk::listen()?;
+        files.begin()?;
         let device = Default::default();
         let weights = || self.weights.display().to_string();
         let detector = Detector::<Flex>::load(&self.weights, &device).with_context(weights)?;
@@ -70,7 +71,9 @@ impl Lesson {
         let checkpoint = Checkpoint::open(&self.weights)?;
         let fingerprint = fingerprint(&checkpoint)?;
 
-        let footage = self.footage(videos)?;
+        let Some(footage) = self.footage(videos, &stop)? else {
+            return Ok(Ended::Interrupted);
+        };
         let config = MapsConfig {
             seed: self.seed,
             clips: self.clips,
@@ -156,10 +159,13 @@ impl Lesson {
     fn check_checkpoint(&self, files: &Files) -> Result<()> {
         let mut stages = files.stages().into_iter();
         let unfinished = stages.find(|stage| stage.checkpoint.exists());
-        let first = files.stages()[0].checkpoint.display();
+        // Before the first checkpoint there are clips, some or all of them.
+        let begun = unfinished.is_some() || files.cache.exists() && !self.out.exists();
         ensure!(
-            !self.resume || unfinished.is_some(),
-            "there is no training to resume: {first} is not there"
+            !self.resume || begun,
+            "there is no training to resume: there is neither {} nor, without a memory, {}",
+            files.stages()[0].checkpoint.display(),
+            files.cache.display()
         );
         if let Some(stage) = unfinished {
             ensure!(
@@ -171,25 +177,33 @@ impl Lesson {
         Ok(())
     }
 
-    /// Reads all videos once.
-    fn footage(&self, videos: Vec<(&Path, Option<GroundTruth>)>) -> Result<Footage> {
+    /// Reads all videos once, or until Ctrl-C.
+    fn footage(
+        &self,
+        videos: Vec<(&Path, Option<GroundTruth>)>,
+        stop: &AtomicBool,
+    ) -> Result<Option<Footage>> {
         let style = ProgressStyle::with_template("{spinner} {prefix}: {pos}, {elapsed}")?;
         let progress = ProgressBar::new_spinner().with_style(style);
         progress.enable_steady_tick(Duration::from_millis(100));
         let mut footage = Footage::new();
         for (path, truth) in videos {
             progress.set_prefix(path.display().to_string());
-            footage.add_video(path, truth, |frame| progress.set_position(frame as u64))?;
+            let frame = |frame: usize| progress.set_position(frame as u64);
+            if !footage.add_video(path, truth, frame, stop)? {
+                return Ok(None);
+            }
         }
         for folder in &self.stills {
             progress.set_prefix(folder.display().to_string());
             let still = |still: usize| progress.set_position(still as u64);
-            footage
-                .add_stills(folder, still)
-                .with_context(|| folder.display().to_string())?;
+            let added = footage.add_stills(folder, still, stop);
+            if !added.with_context(|| folder.display().to_string())? {
+                return Ok(None);
+            }
         }
         progress.finish_and_clear();
-        Ok(footage)
+        Ok(Some(footage))
     }
 
     /// Trains to the end, or until Ctrl-C: then there is nothing yet.
@@ -259,6 +273,8 @@ impl Lesson {
 
 /// What a training leaves beside the memory.
 struct Files {
+    /// The folder of all clips.
+    cache: PathBuf,
     frame: Stage,
     map: Stage,
 }
@@ -288,12 +304,19 @@ impl Files {
         Self {
             frame: stage("frame", "clips of frames", "iterations on frames"),
             map: stage("map", "clips of maps", "iterations on maps"),
+            cache,
         }
     }
 
     /// In their order.
     fn stages(&self) -> [&Stage; 2] {
         [&self.frame, &self.map]
+    }
+
+    /// Makes the folder by which a training is known from its first moment on.
+    fn begin(&self) -> Result<()> {
+        let path = || self.cache.display().to_string();
+        std::fs::create_dir_all(&self.cache).with_context(path)
     }
 
     /// Removes all checkpoints.
