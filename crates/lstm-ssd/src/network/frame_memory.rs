@@ -120,7 +120,7 @@ impl FrameMemoryConfig {
 /// ```text
 /// gate  = tanh(amount) sigmoid(w_f f + w_h h + w_m mean(f | h) + b)       one for each patch
 /// m'    = x + gate (m - x)
-/// dark  = max(0, log(0.15 / mean light of m'))                            one for each frame
+/// dark  = max(0, log(0.15 / (0.005 + mean light of m')))                  one for each frame
 /// y     = min(m' + (exp(light dark) - 1) (m' + 1), 1)
 /// ```
 ///

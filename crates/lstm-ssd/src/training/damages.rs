@@ -15,6 +15,9 @@ const KINDS: [Kind; 6] = [
     Kind::Bitrate,
 ];
 
+/// Seeds from this one on are those of training: what a memory is measured on has others.
+const OWN_SEEDS: u64 = 1000;
+
 /// A damage, and the frames that it strikes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Hurt {
@@ -28,7 +31,7 @@ pub(super) struct Hurt {
 impl Hurt {
     /// Draws one for a clip: mostly of one kind all along; some begin later or end, come and go, or turn into another.
     pub fn draw(random: &mut Random, frames: usize) -> Self {
-        let first = (damage(random), random.bits());
+        let first = (damage(random), seed(random));
         let mut struck = vec![true; frames];
         let mut then = None;
         let within = |random: &mut Random, low: usize, high: usize| {
@@ -46,7 +49,7 @@ impl Hurt {
             u if u < 0.30 => struck.fill_with(|| random.chance(0.5)),
             u if u < 0.36 => {
                 let turn = within(random, 4, frames.saturating_sub(3));
-                then = Some((damage(random), random.bits(), turn));
+                then = Some((damage(random), seed(random), turn));
             }
             _ => {}
         }
@@ -82,6 +85,11 @@ impl Hurt {
     }
 }
 
+/// A seed that no evaluation has.
+fn seed(random: &mut Random) -> u64 {
+    random.bits().max(OWN_SEEDS)
+}
+
 fn damage(random: &mut Random) -> Damage {
     let kind = KINDS[random.below(KINDS.len())];
     let severity = match kind {
@@ -110,6 +118,7 @@ mod tests {
         for index in 0..120 {
             let hurt = Hurt::draw(&mut Random::new(2, Purpose::Damage, index), 16);
             kinds.insert(hurt.first.0.kind().name());
+            assert!(hurt.first.1 >= OWN_SEEDS);
             let damaged = hurt.damage(&frames);
             assert_eq!(damaged, hurt.damage(&frames));
             for (index, (damaged, clean)) in damaged.iter().zip(&frames).enumerate() {

@@ -1,8 +1,9 @@
 //! Trains a [`Memory`](crate::network::Memory) for a detector that has none, on video without labels or with them.
 //!
-//! A [`Trainer`] shows a memory clips of [`Footage`], undamaged and damaged, and has it make of each damaged map what the
-//! frozen detector makes of the undamaged frame: the detector is its own teacher. [`Maps`] are what the detector makes of
-//! all clips, computed once.
+//! A [`Trainer`] shows a memory clips of [`Footage`], undamaged and damaged. First its part in front of the detector, a
+//! [`FrameMemory`](crate::network::FrameMemory), learns to make of damaged frames the undamaged ones; then the part behind
+//! block 12 learns to make of each damaged map what the frozen detector makes of the undamaged frame: the detector is its
+//! own teacher. [`Maps`] are what is kept of all clips for one of the two, as a [`View`] says, computed once.
 //!
 //! # What was tried
 //!

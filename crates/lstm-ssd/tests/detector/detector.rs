@@ -13,7 +13,7 @@ use lstm_ssd::{Detector, Picture};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::memory_runner::trained;
+use super::memory_runner::{both_parts, trained};
 use super::runner::{frames, network};
 
 /// Numbers from -1 to 1, always the same.
@@ -88,7 +88,7 @@ fn videos_know_nothing_of_each_other(
 #[test]
 fn after_a_reset_a_video_is_what_a_fresh_detector_sees() {
     let weights = weights();
-    let memory = trained::<Flex>(&MemoryConfig::new());
+    let memory = trained::<Flex>(&both_parts());
     let [one, other] = [video(2, 1), video(3, 2)];
     let videos = [&one[..], &other];
     let plain = videos_know_nothing_of_each_other(|| detector(&weights, &memory), videos);
@@ -119,7 +119,7 @@ fn after_a_reset_a_video_is_what_a_fresh_detector_sees() {
 #[test]
 fn a_detector_goes_on_from_what_it_remembered() {
     let weights = weights();
-    let memory = trained::<Flex>(&MemoryConfig::new());
+    let memory = trained::<Flex>(&both_parts());
     let [one, other] = [video(2, 2), video(3, 2)];
     let burns = || detector(&weights, &memory);
     let fused = || burns().with_runner(&CpuRunner::new()).unwrap();
@@ -181,10 +181,13 @@ fn a_memory_for_another_map_is_refused() {
 fn videos_in_a_batch_are_what_they_are_one_by_one() {
     let input = [64, 48];
     let network = network::<Flex>(Normalization::Bias, input);
-    let memory = trained::<Flex>(&MemoryConfig::new());
+    let memory = trained::<Flex>(&both_parts());
+    let front = memory.frame().unwrap();
     let run = |video: Vec<Tensor<Flex, 4>>| -> Vec<_> {
-        let mut state = None;
+        let (mut seen, mut state) = (None, None);
         let mut step = |frames: Tensor<Flex, 4>| {
+            let (frames, next) = front.try_step(frames, seen.take()).unwrap();
+            seen = Some(next);
             let trunk = network.try_trunk(frames).unwrap();
             let (map, next) = memory.step(trunk, state.take());
             state = Some(next);

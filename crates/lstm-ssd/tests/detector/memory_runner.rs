@@ -7,14 +7,19 @@ use burn::tensor::{Distribution, ElementConversion, Tensor};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use lstm_ssd::network::{
-    Memory, MemoryConfig, MobileNetV2Ssd, MobileNetV2SsdConfig, Normalization, Numbers,
-    Predictions, SsdRunner,
+    FrameMemoryConfig, Memory, MemoryConfig, MobileNetV2Ssd, MobileNetV2SsdConfig, Normalization,
+    Numbers, Predictions, SsdRunner,
 };
 
 use super::mobilenet_v2::{config, tensors};
 use super::runner::{frames, network};
 
 const INPUT: [usize; 2] = [96, 75];
+
+/// A part in front of the detector, and one behind block 12.
+pub fn both_parts() -> MemoryConfig {
+    MemoryConfig::new().with_frame(Some(FrameMemoryConfig::new()))
+}
 
 /// As if it had been trained: no parameter is zero, and gates are neither open nor closed.
 pub fn trained<B: Backend>(config: &MemoryConfig) -> Memory<B> {
@@ -151,10 +156,12 @@ fn threads_change_no_bit() {
 
 #[test]
 fn after_a_reset_a_video_is_what_it_is_by_itself() {
-    let network = network::<Flex>(Normalization::Bias, INPUT);
-    let memory = trained::<Flex>(&MemoryConfig::new());
+    // Of whole patches.
+    let input = [96, 76];
+    let network = network::<Flex>(Normalization::Bias, input);
+    let memory = trained::<Flex>(&both_parts());
     let runner = || SsdRunner::with_memory(&network, &memory, &CpuRunner::new()).unwrap();
-    let [one, other] = [video(3, INPUT), video(3, INPUT)];
+    let [one, other] = [video(3, input), video(3, input)];
     let watch = |runner: &mut SsdRunner, video: &[Vec<f32>]| -> Vec<_> {
         let frames = video.iter();
         frames
