@@ -83,7 +83,7 @@ impl Detectors {
         Ok(detector.with_postprocess(postprocess()))
     }
 
-    /// What the setup has as a memory, at the start of a video.
+    /// What the setup has as a memory, at the start of a video: none also if that which comes along does not fit.
     fn remembering(
         &self,
         weights: &Checkpoint,
@@ -162,7 +162,11 @@ impl Devices for Detectors {
             NetworkError::Weights(format!("the detector knows no class {class:?}: {known}"))
         })?;
         let beside = self.remembering(&weights, &runner)?;
-        let networks = SideBySide::new(detector, beside, class, self.is_timed);
+        let alone = match (&beside, &self.setup.memory) {
+            (None, Memory::Published) => "no memory: the one that comes along is for other weights",
+            _ => "no memory",
+        };
+        let networks = SideBySide::new(detector, alone, beside, class, self.is_timed);
         Ok(Box::new(networks))
     }
 

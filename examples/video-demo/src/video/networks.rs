@@ -20,6 +20,8 @@ const SHOWN: f32 = 0.3;
 /// The detector without a memory and with one.
 pub(super) struct SideBySide {
     detector: Detector<Flex>,
+    /// What it is called where it has no memory.
+    alone: &'static str,
     beside: Option<Remembering>,
     /// The class that heat maps are of.
     class: usize,
@@ -51,15 +53,17 @@ impl Remembering {
 }
 
 impl SideBySide {
-    /// The detector, and what sees with a memory beside it, at the start of a video.
+    /// The detector, called `alone`, and what sees with a memory beside it, at the start of a video.
     pub fn new(
         detector: Detector<Flex>,
+        alone: &'static str,
         beside: Option<Remembering>,
         class: usize,
         is_timed: bool,
     ) -> Self {
         Self {
             detector,
+            alone,
             beside,
             class,
             age: 0,
@@ -121,7 +125,7 @@ impl Networks for SideBySide {
                 card("Bottleneck-LSTM", parts.chain([config.cost()]).sum())
             }
         });
-        let alone = card("no memory", config.cost());
+        let alone = card(self.alone, config.cost());
         std::iter::once(alone).chain(beside).collect()
     }
 

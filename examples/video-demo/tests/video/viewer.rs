@@ -189,6 +189,24 @@ fn a_learned_memory_is_read_from_its_file_and_one_that_is_not_trained_changes_no
 }
 
 #[test]
+fn weights_that_the_memory_is_not_for_are_looked_at_without_it() {
+    let Some(setup) = setup() else { return };
+    let clip = Clip::new(&[10, 90, 200]);
+    let mut content = std::fs::read(&setup.weights).unwrap();
+    *content.last_mut().unwrap() ^= 1;
+    let weights = clip.beside("other.safetensors");
+    std::fs::write(&weights, content).unwrap();
+    let mut screen = screen(Setup { weights, ..setup });
+    drop_file(&mut screen, &clip.path);
+    let networks = &app(&screen).description().unwrap().networks;
+    let names = networks.iter().map(|network| network.name.as_str());
+    let expected = "no memory: the one that comes along is for other weights";
+    assert_eq!(names.collect::<Vec<_>>(), [expected]);
+    press(&mut screen, Key::ArrowRight);
+    assert_eq!(shown(&screen).views.len(), 1);
+}
+
+#[test]
 fn a_memory_that_is_none_or_anothers_is_a_message() {
     let Some(setup) = setup() else { return };
     let clip = Clip::new(&[10; 3]);
