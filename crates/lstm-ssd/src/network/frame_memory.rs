@@ -11,7 +11,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
 
-use super::memory::GATE_GAIN;
+use super::memory::{GATE_GAIN, OPEN, check_decay};
 use super::pointwise::{means, pointwise};
 use super::{Cost, MemoryState, NetworkError};
 
@@ -107,6 +107,32 @@ impl FrameMemoryConfig {
             amount: zeros(1),
             patch: self.patch,
         })
+    }
+
+    /// A memory without learning, the moving average of the picture: its gate is always open for the share `decay`, from
+    /// 0 to less than 1, of what is remembered. What a memory that learned has to beat.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    ///
+    /// # Panics
+    ///
+    /// If `decay` is another number.
+    pub fn try_average<B: Backend>(
+        &self,
+        decay: f64,
+        device: &B::Device,
+    ) -> Result<FrameMemory<B>, NetworkError> {
+        check_decay(decay);
+        let mut memory = self.try_init(device)?;
+        for gate in [&mut memory.gate_input, &mut memory.gate_hidden] {
+            gate.weight = gate.weight.clone().map(|weight| weight.zeros_like());
+        }
+        let bias = memory.gate_input.bias.take();
+        memory.gate_input.bias = bias.map(|bias| bias.map(|bias| bias.full_like(OPEN)));
+        memory.amount = memory.amount.map(|amount| amount.full_like(decay.atanh()));
+        Ok(memory)
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) const GATE_GAIN: f64 = 0.1;
 const GATE_BIAS: f64 = -2.0;
 
 /// A bias by which a gate is open, as far as `f32` can tell.
-const OPEN: f64 = 40.0;
+pub(super) const OPEN: f64 = 40.0;
 
 impl MemoryConfig {
     /// The cell within.
@@ -119,10 +119,7 @@ impl MemoryConfig {
         decay: f64,
         device: &B::Device,
     ) -> Result<Memory<B>, NetworkError> {
-        assert!(
-            (0.0..1.0).contains(&decay),
-            "a decay from 0 to less than 1, not {decay}"
-        );
+        check_decay(decay);
         let mut memory = self.try_init(device)?;
         for gate in [
             &mut memory.gate_input,
@@ -136,6 +133,14 @@ impl MemoryConfig {
         memory.amount = memory.amount.map(|amount| amount.full_like(decay.atanh()));
         Ok(memory)
     }
+}
+
+/// Panics unless it is the share of what was before in a moving average.
+pub(super) fn check_decay(decay: f64) {
+    assert!(
+        (0.0..1.0).contains(&decay),
+        "a decay from 0 to less than 1, not {decay}"
+    );
 }
 
 /// What a [`Memory`] remembers of the frames before.

@@ -70,6 +70,25 @@ fn patches_are_the_frame_in_another_order() {
 }
 
 #[test]
+fn an_average_of_pictures_is_one() {
+    let memory = FrameMemoryConfig::new().with_hidden(2);
+    let memory = memory.try_average::<Flex>(0.75, &Default::default());
+    let (memory, mut state, mut expected) = (memory.unwrap(), None, None);
+    for frame in video(2, 5, SIZE) {
+        let average = match expected {
+            Some(before) => before * 0.75 + frame.clone() * 0.25,
+            None => frame.clone(),
+        };
+        let (found, next) = memory.try_step(frame, state).unwrap();
+        state = Some(next);
+        found
+            .into_data()
+            .assert_approx_eq::<f32>(&average.to_data(), Tolerance::absolute(1e-5));
+        expected = Some(average);
+    }
+}
+
+#[test]
 fn a_sequence_is_its_frames_and_videos_do_not_mix() {
     let memory = trained(&FrameMemoryConfig::new().with_hidden(6));
     let frames = video(2, 5, SIZE);

@@ -197,10 +197,11 @@ pub struct Input {
     #[arg(long, value_name = "SCORE", default_value_t = 0.05, value_parser = score)]
     pub min_score: f32,
 
-    /// What remembers earlier frames: default, the memory that comes with the program, for persons; none; a file, for a memory that learned, and only for the weights that it was
-    /// trained for; hold:K,D, for what was seen in the last K frames, each of which leaves D of its score; average:B,S,
-    /// for averages of boxes and scores, of which B and S are those of the frames before; features:D, for an average of
-    /// the map that a learned memory stands behind
+    /// What remembers earlier frames: default, the memory that comes with the program, for persons; none; a file, for a
+    /// memory that learned, and only for the weights that it was trained for; hold:K,D, for what was seen in the last K
+    /// frames, each of which leaves D of its score; average:B,S, for averages of boxes and scores, of which B and S are
+    /// those of the frames before; picture:D and features:D, for averages of what the two parts of a learned memory see:
+    /// the picture, and the map after block 12
     #[arg(long, value_name = "MEMORY", default_value_t)]
     pub memory: Memory,
 

@@ -11,8 +11,7 @@ use lstm_ssd::network::{self, MemoryCard, MemoryFileError};
 use lstm_ssd::smoothing::{Smoothing, SmoothingError};
 
 /// What else there is.
-const FORMS: &str =
-    "expected none, hold:FRAMES,DECAY, average:BOXES,SCORES, features:DECAY or a file";
+const FORMS: &str = "expected none, hold:FRAMES,DECAY, average:BOXES,SCORES, picture:DECAY, features:DECAY or a file";
 
 /// Which memory a detector has.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +20,9 @@ pub enum Memory {
     None,
     /// One without learning.
     Smoothing(Smoothing),
+    /// The moving average of the picture that a learned one sees before the detector does, of which the frames before
+    /// have this share.
+    Picture(f64),
     /// The moving average of the map that a learned one stands behind, of which the frames before have this share.
     Features(f64),
     /// The one that comes with the program, for the published weights; with others, none.
@@ -39,10 +41,13 @@ impl Memory {
     ) -> Result<Detector<B>> {
         let memory = match self {
             Self::None | Self::Smoothing(_) => None,
-            Self::Features(decay) => {
-                let config = network::MemoryConfig::new().with_hidden(2);
-                Some(config.try_average(*decay, &Default::default())?)
+            Self::Picture(decay) => {
+                let device = Default::default();
+                let frame = network::FrameMemoryConfig::new().with_hidden(2);
+                let memory = bare().try_init(&device)?;
+                Some(memory.with_frame(frame.try_average(*decay, &device)?))
             }
+            Self::Features(decay) => Some(bare().try_average(*decay, &Default::default())?),
             Self::Published => fitting(
                 network::Memory::published(&Default::default()),
                 &fingerprint()?,
@@ -78,6 +83,11 @@ impl Memory {
     }
 }
 
+/// What stands behind block 12 without learning: the cell is there, and counts for nothing.
+fn bare() -> network::MemoryConfig {
+    network::MemoryConfig::new().with_hidden(2)
+}
+
 /// A memory, if it was trained for the weights of this fingerprint. Says so if it was not.
 fn fitting<B: Backend>(
     (memory, card): (network::Memory<B>, MemoryCard),
@@ -103,10 +113,14 @@ impl FromStr for Memory {
             "default" => return Ok(Self::Published),
             _ => {}
         }
-        if let Some(decay) = text.strip_prefix("features:") {
+        if let Some((of @ ("picture" | "features"), decay)) = text.split_once(':') {
+            let average = match of {
+                "picture" => Self::Picture,
+                _ => Self::Features,
+            };
             return match decay.parse() {
-                Ok(decay) if (0.0..1.0).contains(&decay) => Ok(Self::Features(decay)),
-                _ => bail!("features:{decay}: expected a number from 0 to less than 1"),
+                Ok(decay) if (0.0..1.0).contains(&decay) => Ok(average(decay)),
+                _ => bail!("{text}: expected a number from 0 to less than 1"),
             };
         }
         match text.parse() {
@@ -122,6 +136,7 @@ impl fmt::Display for Memory {
         match self {
             Self::None => f.write_str("none"),
             Self::Smoothing(smoothing) => smoothing.fmt(f),
+            Self::Picture(decay) => write!(f, "picture:{decay}"),
             Self::Features(decay) => write!(f, "features:{decay}"),
             Self::Published => f.write_str("default"),
             Self::File(path) => path.display().fmt(f),
@@ -142,9 +157,15 @@ mod tests {
         assert_eq!(parse("default"), Memory::Published);
         assert!(matches!(parse("hold:3"), Memory::Smoothing(_)));
         assert_eq!(parse("features:0.5"), Memory::Features(0.5));
-        assert_eq!(parse("features:0.5").to_string(), "features:0.5");
-        for wrong in ["features:", "features:1", "features:-0.1", "features:NaN"] {
-            assert!(wrong.parse::<Memory>().is_err(), "{wrong}");
+        assert_eq!(parse("picture:0.5"), Memory::Picture(0.5));
+        for average in ["features", "picture"] {
+            let written = format!("{average}:0.5");
+            assert_eq!(parse(&written).to_string(), written);
+            for decay in ["", "1", "-0.1", "NaN"] {
+                let wrong = format!("{average}:{decay}").parse::<Memory>();
+                let error = wrong.unwrap_err().to_string();
+                assert!(error.starts_with(average), "{error}");
+            }
         }
         for file in ["memory.safetensors", "C:\\memory", "hold"] {
             assert_eq!(parse(file), Memory::File(file.into()));

@@ -31,7 +31,8 @@ impl<'a, B: Backend> Watch<'a, B> {
         detector.reset();
         let smoother = match input.memory {
             Memory::Smoothing(smoothing) => Some(Smoother::new(smoothing, input.postprocess())?),
-            Memory::None | Memory::Features(_) | Memory::Published | Memory::File(_) => None,
+            // None, or one that is in the detector.
+            _ => None,
         };
         Ok(Self {
             detector,
