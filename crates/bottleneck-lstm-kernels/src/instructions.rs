@@ -6,6 +6,38 @@ use pulp::x86::{V3, V4};
 use crate::lanes::{Kernel, Lanes};
 use crate::portable::Portable;
 
+/// Loops over slices that are no kernels, and are fast if the compiler makes vectors of them.
+///
+/// What set of instructions they are [compiled](Instructions::vectorize) for changes how long they take, and not a bit
+/// of what they yield: the compiler neither changes the order of additions nor joins them with products.
+///
+/// ```
+/// use bottleneck_lstm_kernels::{Instructions, Loops};
+///
+/// struct Double<'a>(&'a mut [f32]);
+///
+/// impl Loops for Double<'_> {
+///     type Output = ();
+///
+///     #[inline(always)]
+///     fn run(self) {
+///         self.0.iter_mut().for_each(|value| *value *= 2.0);
+///     }
+/// }
+///
+/// let mut values = [1.0; 100];
+/// Instructions::best().vectorize(Double(&mut values));
+/// assert_eq!(values, [2.0; 100]);
+/// ```
+pub trait Loops {
+    /// What they yield.
+    type Output;
+
+    /// Runs them. It has to be `#[inline(always)]`, as all that it calls: only what is inlined is compiled for another
+    /// set of instructions than the program is.
+    fn run(self) -> Self::Output;
+}
+
 /// An instruction set that the kernels are compiled for.
 ///
 /// [`best`](Self::best) is what a runner takes unless it is told otherwise; another one is for
@@ -47,6 +79,20 @@ impl Instructions {
         }
     }
 
+    /// Runs `loops` compiled for it.
+    pub fn vectorize<W: Loops>(self, loops: W) -> W::Output {
+        struct Compiled<W>(W);
+        impl<W: Loops> Kernel for Compiled<W> {
+            type Output = W::Output;
+
+            #[inline(always)]
+            fn run<L: Lanes>(self, _: L) -> W::Output {
+                self.0.run()
+            }
+        }
+        self.run(Compiled(loops))
+    }
+
     /// Runs `kernel` on it, or on plain loops where the machine lacks it.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
@@ -64,5 +110,43 @@ impl Instructions {
             Self::Portable => {}
         }
         Portable.run(kernel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A product and a sum for each value, and the sum of them all.
+    struct Sums<'a>(&'a mut [f32]);
+
+    impl Loops for Sums<'_> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn run(self) -> f32 {
+            for value in self.0.iter_mut() {
+                *value = *value * 1.1 + 0.3;
+            }
+            self.0.iter().sum()
+        }
+    }
+
+    #[test]
+    fn loops_yield_the_same_bits_whatever_they_are_compiled_for() {
+        for size in [0, 1, 7, 8, 9, 15, 16, 17, 31, 101] {
+            let run = |instructions: Instructions| {
+                let mut values: Vec<f32> = (0..size).map(|at| (at as f32).sin()).collect();
+                let sum = instructions.vectorize(Sums(&mut values));
+                (
+                    sum.to_bits(),
+                    values.into_iter().map(f32::to_bits).collect(),
+                )
+            };
+            let expected: (u32, Vec<u32>) = run(Instructions::Portable);
+            for instructions in Instructions::available() {
+                assert_eq!(run(instructions), expected, "{instructions:?}, {size}");
+            }
+        }
     }
 }

@@ -38,7 +38,7 @@ mod tests;
 
 pub use depthwise::{Map, covers};
 pub use fork::awake;
-pub use instructions::Instructions;
+pub use instructions::{Instructions, Loops};
 pub use lanes::{LANES, Octet};
 pub use math::sigmoid_all;
 pub use memory::{Buffer, Memory};

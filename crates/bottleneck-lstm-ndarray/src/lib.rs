@@ -13,7 +13,7 @@ mod stream;
 mod threads;
 
 pub use backend::CpuBackend;
-pub use bottleneck_lstm_kernels::Instructions;
+pub use bottleneck_lstm_kernels::{Instructions, Loops};
 pub use fused::Recording;
 pub use runner::CpuRunner;
 pub use stream::Stream;

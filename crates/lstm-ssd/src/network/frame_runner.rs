@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bottleneck_lstm::BottleneckLstmState;
 use bottleneck_lstm_ndarray::network::StepTime;
-use bottleneck_lstm_ndarray::{CpuRunner, Stream};
+use bottleneck_lstm_ndarray::{CpuRunner, Loops, Stream};
 use burn::tensor::backend::Backend;
 use burn_flex::Flex;
 
@@ -104,39 +104,16 @@ impl FrameRunner {
         }
         let [rows, columns] = self.patches;
         let area = rows * columns;
-        self.measure(frame);
+        let instructions = self.cpu.instructions();
+        instructions.vectorize(Measures(self, frame));
         let (measures, hidden) = self.seen.split_at_mut(COLOURS * MEASURES * area);
         let stepped = self.cell.step_into(measures, hidden);
         stepped.expect("sizes that were planned for");
 
-        let mean = |plane: &[f32]| sum(plane) / area as f32;
-        let mut share = self.bias;
-        for (plane, weight) in self.seen.chunks_exact(area).zip(&self.gate_means) {
-            share += mean(plane) * weight;
-        }
-        self.gates.fill(share);
-        for (plane, weight) in self.seen.chunks_exact(area).zip(&self.gate) {
-            for (gate, value) in self.gates.iter_mut().zip(plane) {
-                *gate += weight * value;
-            }
-        }
+        instructions.vectorize(Gates(self));
         self.cpu.sigmoid(&mut self.gates);
+        instructions.vectorize(Mix(self, frame));
 
-        let width = columns * self.patch;
-        let plane = rows * self.patch * width;
-        for (patch_row, gates) in self.gates.chunks_exact(columns).enumerate() {
-            spread(gates, self.patch, self.amount, &mut self.row);
-            for colour in 0..COLOURS {
-                for line in 0..self.patch {
-                    let start = colour * plane + (patch_row * self.patch + line) * width;
-                    let range = start..start + width;
-                    let given = frame[range.clone()].iter().zip(&self.row);
-                    for (repaired, (now, gate)) in self.repaired[range].iter_mut().zip(given) {
-                        *repaired = now + gate * (*repaired - now);
-                    }
-                }
-            }
-        }
         let light = (self.level() + 1.0) / 2.0;
         let dark = (DARK as f32 / (light + LEAST_LIGHT as f32)).ln().max(0.0);
         let light = (self.light * dark).exp() - 1.0;
@@ -144,9 +121,7 @@ impl FrameRunner {
             // What is remembered is no lighter than a frame may be.
             return &self.repaired;
         }
-        for (out, repaired) in self.out.iter_mut().zip(&self.repaired) {
-            *out = (repaired + light * (repaired + 1.0)).min(1.0);
-        }
+        instructions.vectorize(Lighten(self, light));
         &self.out
     }
 
@@ -164,47 +139,6 @@ impl FrameRunner {
             mean += sum(&self.mixed) / area as f32;
         }
         mean / COLOURS as f32
-    }
-
-    /// The measures of each patch, into the planes that the cell sees.
-    fn measure(&mut self, frame: &[f32]) {
-        let [rows, columns] = self.patches;
-        let (area, patch, width) = (rows * columns, self.patch, columns * self.patch);
-        let share = 1.0 / (patch * patch) as f32;
-        let strips = frame.chunks_exact(patch * width);
-        let strips = strips.zip(self.repaired.chunks_exact(patch * width));
-        for (strip, (now, then)) in strips.enumerate() {
-            let (colour, row) = (strip / rows, strip % rows);
-            // Planes of one measure, a colour each, after those of another.
-            let at = |measure: usize| (measure * COLOURS + colour) * area + row * columns;
-            let [level, before, change, rough] = &mut self.sums;
-            for sums in [&mut *level, before, change, rough] {
-                sums.fill(0.0);
-            }
-            let lines = || now.chunks_exact(width).zip(then.chunks_exact(width));
-            for (now, then) in lines() {
-                let sums = level.iter_mut().zip(&mut *before).zip(&mut *change);
-                for (((level, before), change), (now, then)) in sums.zip(now.iter().zip(then)) {
-                    *level += now;
-                    *before += then;
-                    *change += (then - now).abs();
-                }
-            }
-            let measures = [(&*level, 1.0), (&*before, 1.0), (&*change, DEVIATION)];
-            for (measure, (sums, times)) in measures.into_iter().enumerate() {
-                let out = &mut self.seen[at(measure)..][..columns];
-                fold(sums, patch, share * times, out);
-            }
-            let means = &self.seen[at(0)..][..columns];
-            spread(means, patch, 1.0, &mut self.row);
-            for (now, _) in lines() {
-                for (rough, (now, mean)) in rough.iter_mut().zip(now.iter().zip(&self.row)) {
-                    *rough += (now - mean).abs();
-                }
-            }
-            let out = &mut self.seen[at(3)..][..columns];
-            fold(rough, patch, share * DEVIATION, out);
-        }
     }
 
     /// As [`step`](Self::step), and adds how long it took.
@@ -257,10 +191,127 @@ impl FrameRunner {
     }
 }
 
+/// The measures of each patch, into the planes that the cell sees.
+struct Measures<'a>(&'a mut FrameRunner, &'a [f32]);
+
+impl Loops for Measures<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(runner, frame) = self;
+        let [rows, columns] = runner.patches;
+        let (area, patch, width) = (rows * columns, runner.patch, columns * runner.patch);
+        let share = 1.0 / (patch * patch) as f32;
+        let strips = frame.chunks_exact(patch * width);
+        let strips = strips.zip(runner.repaired.chunks_exact(patch * width));
+        for (strip, (now, then)) in strips.enumerate() {
+            let (colour, row) = (strip / rows, strip % rows);
+            // Planes of one measure, a colour each, after those of another.
+            let at = |measure: usize| (measure * COLOURS + colour) * area + row * columns;
+            let [level, before, change, rough] = &mut runner.sums;
+            for sums in [&mut *level, before, change, rough] {
+                sums.fill(0.0);
+            }
+            let lines = || now.chunks_exact(width).zip(then.chunks_exact(width));
+            for (now, then) in lines() {
+                let sums = level.iter_mut().zip(&mut *before).zip(&mut *change);
+                for (((level, before), change), (now, then)) in sums.zip(now.iter().zip(then)) {
+                    *level += now;
+                    *before += then;
+                    *change += (then - now).abs();
+                }
+            }
+            let measures = [(&*level, 1.0), (&*before, 1.0), (&*change, DEVIATION)];
+            for (measure, (sums, times)) in measures.into_iter().enumerate() {
+                let out = &mut runner.seen[at(measure)..][..columns];
+                fold(sums, patch, share * times, out);
+            }
+            let means = &runner.seen[at(0)..][..columns];
+            spread(means, patch, 1.0, &mut runner.row);
+            for (now, _) in lines() {
+                for (rough, (now, mean)) in rough.iter_mut().zip(now.iter().zip(&runner.row)) {
+                    *rough += (now - mean).abs();
+                }
+            }
+            let out = &mut runner.seen[at(3)..][..columns];
+            fold(rough, patch, share * DEVIATION, out);
+        }
+    }
+}
+
+/// The gate of each patch, before the sigmoid.
+struct Gates<'a>(&'a mut FrameRunner);
+
+impl Loops for Gates<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(runner) = self;
+        let area = runner.gates.len();
+        let mut share = runner.bias;
+        runner.gates.fill(0.0);
+        let planes = runner.seen.chunks_exact(area);
+        for ((plane, weight), of_means) in planes.zip(&runner.gate).zip(&runner.gate_means) {
+            share += sum(plane) / area as f32 * of_means;
+            for (gate, value) in runner.gates.iter_mut().zip(plane) {
+                *gate += weight * value;
+            }
+        }
+        runner.gates.iter_mut().for_each(|gate| *gate += share);
+    }
+}
+
+/// Puts what is remembered in the place of what is shown, as far as the gates are open.
+struct Mix<'a>(&'a mut FrameRunner, &'a [f32]);
+
+impl Loops for Mix<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(runner, frame) = self;
+        let [rows, columns] = runner.patches;
+        let patch = runner.patch;
+        let width = columns * patch;
+        for (patch_row, gates) in runner.gates.chunks_exact(columns).enumerate() {
+            spread(gates, patch, runner.amount, &mut runner.row);
+            for colour in 0..COLOURS {
+                let start = (colour * rows + patch_row) * patch * width;
+                let range = start..start + patch * width;
+                let lines = runner.repaired[range.clone()].chunks_exact_mut(width);
+                for (repaired, now) in lines.zip(frame[range].chunks_exact(width)) {
+                    let given = now.iter().zip(&runner.row);
+                    for (repaired, (now, gate)) in repaired.iter_mut().zip(given) {
+                        *repaired = now + gate * (*repaired - now);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Makes what is remembered lighter, by a share of how far it is from black.
+struct Lighten<'a>(&'a mut FrameRunner, f32);
+
+impl Loops for Lighten<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(runner, light) = self;
+        for (out, repaired) in runner.out.iter_mut().zip(&runner.repaired) {
+            *out = (repaired + light * (repaired + 1.0)).min(1.0);
+        }
+    }
+}
+
 /// The side of patches whose loops are unrolled: memories are trained with such patches.
 const USUAL: usize = 4;
 
 /// The sums of so many values at a time, multiplied.
+#[inline(always)]
 fn fold(values: &[f32], count: usize, times: f32, out: &mut [f32]) {
     if count == USUAL {
         let (parts, _) = values.as_chunks::<USUAL>();
@@ -275,6 +326,7 @@ fn fold(values: &[f32], count: usize, times: f32, out: &mut [f32]) {
 }
 
 /// Each value so many times, multiplied.
+#[inline(always)]
 fn spread(values: &[f32], count: usize, times: f32, out: &mut [f32]) {
     if count == USUAL {
         let (parts, _) = out.as_chunks_mut::<USUAL>();

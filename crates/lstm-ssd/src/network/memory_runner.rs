@@ -6,7 +6,7 @@ use bottleneck_lstm::{BottleneckLstm, BottleneckLstmState};
 use bottleneck_lstm_ndarray::network::{
     Activation, Convolution, Graph, GraphError, Kind, Layout, Network, StepTime,
 };
-use bottleneck_lstm_ndarray::{CpuRunner, Stream};
+use bottleneck_lstm_ndarray::{CpuRunner, Loops, Stream};
 use burn::module::Param;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -154,41 +154,16 @@ impl MemoryRunner {
             self.repaired.copy_from_slice(map);
             self.begun = true;
         }
-        let (x, rest) = self.seen.split_at_mut(size);
-        let (hidden, change) = rest.split_at_mut(rest.len() - size);
-        x.copy_from_slice(map);
-        for (change, (before, now)) in change.iter_mut().zip(self.repaired.iter().zip(map)) {
-            *change = (before - now).abs();
-        }
+        let instructions = self.cpu.instructions();
+        instructions.vectorize(Look(self, map));
+        let (_, rest) = self.seen.split_at_mut(size);
+        let (hidden, _) = rest.split_at_mut(rest.len() - size);
         self.cell.step_into(map, hidden).expect(SIZES);
         self.correction.run(hidden).expect(SIZES);
         self.gate.run(&self.seen).expect(SIZES);
-        self.share_of_means();
-
-        let planes = self.gates.chunks_exact_mut(self.area);
-        let known = self.gate.output(0).chunks_exact(self.area);
-        for ((plane, known), share) in planes.zip(known).zip(&self.share) {
-            for (gate, known) in plane.iter_mut().zip(known) {
-                *gate = known + share;
-            }
-        }
+        instructions.vectorize(Gates(self));
         self.cpu.sigmoid(&mut self.gates);
-        let corrections = self.correction.output(0).chunks_exact(self.area);
-        let planes = self.out.chunks_exact_mut(self.area);
-        let planes = planes.zip(self.repaired.chunks_exact_mut(self.area));
-        let given = map.chunks_exact(self.area).zip(corrections);
-        let gates = self.gates.chunks_exact(self.area).zip(&self.amount);
-        for (((out, repaired), (map, correction)), (gates, amount)) in planes.zip(given).zip(gates)
-        {
-            let given = map.iter().zip(correction).zip(gates);
-            for ((out, repaired), ((now, correction), gate)) in
-                out.iter_mut().zip(repaired).zip(given)
-            {
-                let gate = amount * gate;
-                *repaired = now + gate * (*repaired - now);
-                *out = *repaired + gate * correction;
-            }
-        }
+        instructions.vectorize(Mix(self, map));
         &self.out
     }
 
@@ -230,6 +205,7 @@ impl MemoryRunner {
         true
     }
 
+    #[inline(always)]
     fn share_of_means(&mut self) {
         self.share.fill(0.0);
         let planes = self.seen.chunks_exact(self.area);
@@ -237,6 +213,74 @@ impl MemoryRunner {
             let mean = sum(plane) / self.area as f32;
             for (share, weight) in self.share.iter_mut().zip(row) {
                 *share += mean * weight;
+            }
+        }
+    }
+}
+
+/// What is seen of a map, besides the hidden state: the map, and how far it is from what is remembered.
+struct Look<'a>(&'a mut MemoryRunner, &'a [f32]);
+
+impl Loops for Look<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(runner, map) = self;
+        let (x, rest) = runner.seen.split_at_mut(map.len());
+        let (_, change) = rest.split_at_mut(rest.len() - map.len());
+        let given = runner.repaired.iter().zip(map);
+        for ((x, change), (before, now)) in x.iter_mut().zip(change).zip(given) {
+            *x = *now;
+            *change = (before - now).abs();
+        }
+    }
+}
+
+/// The gates, before the sigmoid.
+struct Gates<'a>(&'a mut MemoryRunner);
+
+impl Loops for Gates<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(runner) = self;
+        runner.share_of_means();
+
+        let planes = runner.gates.chunks_exact_mut(runner.area);
+        let known = runner.gate.output(0).chunks_exact(runner.area);
+        for ((plane, known), share) in planes.zip(known).zip(&runner.share) {
+            for (gate, known) in plane.iter_mut().zip(known) {
+                *gate = known + share;
+            }
+        }
+    }
+}
+
+/// Puts what is remembered in the place of what is shown, as far as the gates are open, and corrects it.
+struct Mix<'a>(&'a mut MemoryRunner, &'a [f32]);
+
+impl Loops for Mix<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(runner, map) = self;
+        let corrections = runner.correction.output(0).chunks_exact(runner.area);
+        let planes = runner.out.chunks_exact_mut(runner.area);
+        let planes = planes.zip(runner.repaired.chunks_exact_mut(runner.area));
+        let given = map.chunks_exact(runner.area).zip(corrections);
+        let gates = runner.gates.chunks_exact(runner.area).zip(&runner.amount);
+        for (((out, repaired), (map, correction)), (gates, amount)) in planes.zip(given).zip(gates)
+        {
+            let given = map.iter().zip(correction).zip(gates);
+            for ((out, repaired), ((now, correction), gate)) in
+                out.iter_mut().zip(repaired).zip(given)
+            {
+                let gate = amount * gate;
+                *repaired = now + gate * (*repaired - now);
+                *out = *repaired + gate * correction;
             }
         }
     }
@@ -308,6 +352,7 @@ fn pointwise(
 }
 
 /// Always in the same order, whatever the threads.
+#[inline(always)]
 pub(super) fn sum(values: &[f32]) -> f32 {
     let (chunks, rest) = values.as_chunks::<SUMS>();
     let mut sums = [0.0; SUMS];
