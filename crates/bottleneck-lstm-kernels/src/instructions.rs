@@ -17,8 +17,6 @@ use crate::portable::Portable;
 /// struct Double<'a>(&'a mut [f32]);
 ///
 /// impl Loops for Double<'_> {
-///     type Output = ();
-///
 ///     #[inline(always)]
 ///     fn run(self) {
 ///         self.0.iter_mut().for_each(|value| *value *= 2.0);
@@ -30,12 +28,9 @@ use crate::portable::Portable;
 /// assert_eq!(values, [2.0; 100]);
 /// ```
 pub trait Loops {
-    /// What they yield.
-    type Output;
-
     /// Runs them. It has to be `#[inline(always)]`, as all that it calls: only what is inlined is compiled for another
     /// set of instructions than the program is.
-    fn run(self) -> Self::Output;
+    fn run(self);
 }
 
 /// An instruction set that the kernels are compiled for.
@@ -79,18 +74,18 @@ impl Instructions {
         }
     }
 
-    /// Runs `loops` compiled for it.
-    pub fn vectorize<W: Loops>(self, loops: W) -> W::Output {
+    /// Runs `loops` compiled for it, or as the program is where the machine lacks it.
+    pub fn vectorize(self, loops: impl Loops) {
         struct Compiled<W>(W);
         impl<W: Loops> Kernel for Compiled<W> {
-            type Output = W::Output;
+            type Output = ();
 
             #[inline(always)]
-            fn run<L: Lanes>(self, _: L) -> W::Output {
-                self.0.run()
+            fn run<L: Lanes>(self, _: L) {
+                self.0.run();
             }
         }
-        self.run(Compiled(loops))
+        self.run(Compiled(loops));
     }
 
     /// Runs `kernel` on it, or on plain loops where the machine lacks it.
@@ -118,17 +113,15 @@ mod tests {
     use super::*;
 
     /// A product and a sum for each value, and the sum of them all.
-    struct Sums<'a>(&'a mut [f32]);
+    struct Sums<'a>(&'a mut [f32], &'a mut f32);
 
     impl Loops for Sums<'_> {
-        type Output = f32;
-
         #[inline(always)]
-        fn run(self) -> f32 {
+        fn run(self) {
             for value in self.0.iter_mut() {
                 *value = *value * 1.1 + 0.3;
             }
-            self.0.iter().sum()
+            *self.1 = self.0.iter().sum();
         }
     }
 
@@ -137,7 +130,8 @@ mod tests {
         for size in [0, 1, 7, 8, 9, 15, 16, 17, 31, 101] {
             let run = |instructions: Instructions| {
                 let mut values: Vec<f32> = (0..size).map(|at| (at as f32).sin()).collect();
-                let sum = instructions.vectorize(Sums(&mut values));
+                let mut sum = f32::NAN;
+                instructions.vectorize(Sums(&mut values, &mut sum));
                 (
                     sum.to_bits(),
                     values.into_iter().map(f32::to_bits).collect(),

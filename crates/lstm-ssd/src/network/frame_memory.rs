@@ -11,7 +11,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Shape, Tensor};
 
-use super::memory::{GATE_GAIN, OPEN, check_decay};
+use super::memory::{GATE_GAIN, always_open};
 use super::pointwise::{means, pointwise};
 use super::{Cost, MemoryState, NetworkError};
 
@@ -124,14 +124,9 @@ impl FrameMemoryConfig {
         decay: f64,
         device: &B::Device,
     ) -> Result<FrameMemory<B>, NetworkError> {
-        check_decay(decay);
         let mut memory = self.try_init(device)?;
-        for gate in [&mut memory.gate_input, &mut memory.gate_hidden] {
-            gate.weight = gate.weight.clone().map(|weight| weight.zeros_like());
-        }
-        let bias = memory.gate_input.bias.take();
-        memory.gate_input.bias = bias.map(|bias| bias.map(|bias| bias.full_like(OPEN)));
-        memory.amount = memory.amount.map(|amount| amount.full_like(decay.atanh()));
+        let gate = [&mut memory.gate_input, &mut memory.gate_hidden];
+        memory.amount = always_open(gate, memory.amount, decay);
         Ok(memory)
     }
 }

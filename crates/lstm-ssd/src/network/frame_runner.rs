@@ -195,8 +195,6 @@ impl FrameRunner {
 struct Measures<'a>(&'a mut FrameRunner, &'a [f32]);
 
 impl Loops for Measures<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         let Self(runner, frame) = self;
@@ -244,8 +242,6 @@ impl Loops for Measures<'_> {
 struct Gates<'a>(&'a mut FrameRunner);
 
 impl Loops for Gates<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         let Self(runner) = self;
@@ -267,8 +263,6 @@ impl Loops for Gates<'_> {
 struct Mix<'a>(&'a mut FrameRunner, &'a [f32]);
 
 impl Loops for Mix<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         let Self(runner, frame) = self;
@@ -296,8 +290,6 @@ impl Loops for Mix<'_> {
 struct Lighten<'a>(&'a mut FrameRunner, f32);
 
 impl Loops for Lighten<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         let Self(runner, light) = self;

@@ -35,7 +35,7 @@ pub(crate) const GATE_GAIN: f64 = 0.1;
 const GATE_BIAS: f64 = -2.0;
 
 /// A bias by which a gate is open, as far as `f32` can tell.
-pub(super) const OPEN: f64 = 40.0;
+const OPEN: f64 = 40.0;
 
 impl MemoryConfig {
     /// The cell within.
@@ -119,28 +119,38 @@ impl MemoryConfig {
         decay: f64,
         device: &B::Device,
     ) -> Result<Memory<B>, NetworkError> {
-        check_decay(decay);
         let mut memory = self.try_init(device)?;
-        for gate in [
+        let gate = [
             &mut memory.gate_input,
             &mut memory.gate_hidden,
             &mut memory.gate_change,
-        ] {
-            gate.weight = gate.weight.clone().map(|weight| weight.zeros_like());
-        }
-        let bias = memory.gate_input.bias.take();
-        memory.gate_input.bias = bias.map(|bias| bias.map(|bias| bias.full_like(OPEN)));
-        memory.amount = memory.amount.map(|amount| amount.full_like(decay.atanh()));
+        ];
+        memory.amount = always_open(gate, memory.amount, decay);
         Ok(memory)
     }
 }
 
-/// Panics unless it is the share of what was before in a moving average.
-pub(super) fn check_decay(decay: f64) {
+/// Opens a gate for good, the parts of which are summed and have one bias, and returns the amounts with which that is a
+/// moving average.
+///
+/// # Panics
+///
+/// If `decay` is not from 0 to less than 1.
+pub(super) fn always_open<B: Backend, const N: usize>(
+    gate: [&mut Conv2d<B>; N],
+    amount: Param<Tensor<B, 1>>,
+    decay: f64,
+) -> Param<Tensor<B, 1>> {
     assert!(
         (0.0..1.0).contains(&decay),
         "a decay from 0 to less than 1, not {decay}"
     );
+    for part in gate {
+        part.weight = part.weight.clone().map(|weight| weight.zeros_like());
+        let bias = part.bias.take();
+        part.bias = bias.map(|bias| bias.map(|bias| bias.full_like(OPEN)));
+    }
+    amount.map(|amount| amount.full_like(decay.atanh()))
 }
 
 /// What a [`Memory`] remembers of the frames before.

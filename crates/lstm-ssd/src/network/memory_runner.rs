@@ -222,8 +222,6 @@ impl MemoryRunner {
 struct Look<'a>(&'a mut MemoryRunner, &'a [f32]);
 
 impl Loops for Look<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         let Self(runner, map) = self;
@@ -241,8 +239,6 @@ impl Loops for Look<'_> {
 struct Gates<'a>(&'a mut MemoryRunner);
 
 impl Loops for Gates<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         let Self(runner) = self;
@@ -262,8 +258,6 @@ impl Loops for Gates<'_> {
 struct Mix<'a>(&'a mut MemoryRunner, &'a [f32]);
 
 impl Loops for Mix<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         let Self(runner, map) = self;
